@@ -1,0 +1,43 @@
+#ifndef MRCNN_NN_PARAMETER_HPP
+#define MRCNN_NN_PARAMETER_HPP
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "mrcnn/core/config.hpp"
+
+namespace mrcnn {
+
+/// What a parameter is, which decides how a file's layout is turned into ours.
+enum class ParameterKind : std::uint8_t {
+  conv_kernel,            ///< [out, height, width, in]
+  conv_transpose_kernel,  ///< [out, height, width, in]
+  linear_kernel,          ///< [out, in]
+  vector,                 ///< bias, or one of a batch norm's four
+};
+
+namespace nn {
+
+/// A raw parameter of a layer, on the host, under its name in a Keras file: "res2a_branch2a/kernel".
+struct Parameter {
+  std::string name;
+  ParameterKind kind = ParameterKind::vector;
+  std::vector<index_t> shape;
+  std::vector<float> values;
+
+  /// Zeros of this shape.
+  static Parameter zeros(std::string name, ParameterKind kind, std::vector<index_t> shape) {
+    index_t size = 1;
+    for (const index_t extent : shape) size *= extent;
+    return {std::move(name), kind, std::move(shape), std::vector<float>(static_cast<std::size_t>(size))};
+  }
+  /// Gives the memory back.
+  void release() { values = std::vector<float>(); }
+};
+
+}  // namespace nn
+}  // namespace mrcnn
+
+#endif
