@@ -6,17 +6,11 @@
 
 #include "mrcnn/core/backend.hpp"
 #include "mrcnn/core/tensor.hpp"
+#include "mrcnn/detail/conv_host_engine.hpp"
 #include "mrcnn/ops/conv_engine.hpp"
+#include "mrcnn/ops/padding.hpp"
 
 namespace mrcnn {
-
-/// Rows and columns of zeros around a feature map.
-struct Padding2d {
-  index_t top = 0;
-  index_t left = 0;
-  index_t bottom = 0;
-  index_t right = 0;
-};
 
 struct Conv2dOptions {
   index_t stride_y = 1;
@@ -24,18 +18,6 @@ struct Conv2dOptions {
   Padding2d padding;
   Activation activation = Activation::none;
 };
-
-/// The padding that TensorFlow and Keras call "same": the output has ceil(extent / stride) rows and columns, and where
-/// the padding is odd the surplus lies at the bottom and right.
-inline Padding2d same_padding(index_t height, index_t width, index_t kernel_height, index_t kernel_width,
-                              index_t stride_y = 1, index_t stride_x = 1) {
-  const auto total = [](index_t extent, index_t kernel, index_t stride) {
-    return detail::max<index_t>((detail::ceil_div(extent, stride) - 1) * stride + kernel - extent, 0);
-  };
-  const index_t rows = total(height, kernel_height, stride_y);
-  const index_t columns = total(width, kernel_width, stride_x);
-  return {rows / 2, columns / 2, rows - rows / 2, columns - columns / 2};
-}
 
 /// Weights and bias of a convolution in the form that the backend's engine reads. Immutable; moves, does not copy.
 template <class Backend>
