@@ -5,6 +5,7 @@
 
 #include "mrcnn/core/backend.hpp"
 #include "mrcnn/core/tensor.hpp"
+#include "mrcnn/detail/conv_host_engine.hpp"
 #include "mrcnn/ops/conv_engine.hpp"
 
 namespace mrcnn {

@@ -1,0 +1,116 @@
+#ifndef MRCNN_DETAIL_CONV_HOST_ENGINE_HPP
+#define MRCNN_DETAIL_CONV_HOST_ENGINE_HPP
+
+#include "mrcnn/core/host_backend.hpp"
+#include "mrcnn/detail/conv_kernel.hpp"
+#include "mrcnn/detail/conv_plan.hpp"
+#include "mrcnn/ops/conv_engine.hpp"
+
+namespace mrcnn {
+
+/// The host's engine: a matrix product over pointers into the feature map, compiled for several instruction sets of
+/// which the best is chosen when the program runs. With `use_overrides` off it computes each output on its own.
+template <>
+struct ConvEngine<HostBackend> {
+  struct Packed {
+    detail::ConvKernelShape shape;
+    detail::ConvKernel kernel;  // the weights' order depends on it
+    bool plain;                 // weights as they came, for detail::ConvElement
+    Tensor<float, 1, HostBackend> weights;  // [tap of a transposed kernel][panel][ky][kx][c][column], columns padded
+    Tensor<float, 1, HostBackend> bias;     // [columns, padded]
+  };
+
+  static Packed prepare(const HostBackend& backend, const detail::ConvKernelShape& shape, const float* kernel,
+                        const float* bias, Math math, ConvAlgorithm algorithm) {
+    return prepare(backend, shape, kernel, bias, math, algorithm, detail::conv_kernel(detail::active_isa()));
+  }
+
+  /// With a kernel of the caller's choice.
+  static Packed prepare(const HostBackend& backend, const detail::ConvKernelShape& shape, const float* kernel,
+                        const float* bias, Math math, ConvAlgorithm, const detail::ConvKernel& isa) {
+    if (math != Math::fp32)
+      throw Error("pack_conv2d: the host computes in fp32 only; pack with Math::fp32, or use another backend");
+    const bool plain = !backend.use_overrides();
+    const index_t columns = plain ? shape.out_channels : detail::round_up<index_t>(shape.out_channels, isa.lanes);
+    const index_t size = columns * shape.height * shape.width * shape.in_channels;
+    Packed packed{shape, isa, plain, make_tensor<float>(backend, {size}), make_tensor<float>(backend, {columns})};
+    const std::size_t bias_bytes = static_cast<std::size_t>(columns) * sizeof(float);
+    backend.fill(packed.bias.data(), 0, bias_bytes);
+    if (bias != nullptr)
+      backend.copy(packed.bias.data(), bias, static_cast<std::size_t>(shape.out_channels) * sizeof(float));
+    if (plain)
+      backend.copy(packed.weights.data(), kernel, static_cast<std::size_t>(size) * sizeof(float));
+    else
+      pack(backend, packed, kernel);
+    return packed;
+  }
+
+  static void run(const HostBackend& backend, const Packed& packed, const detail::ConvProblem& problem) {
+    if (packed.plain) {
+      const index_t outputs = problem.batch * problem.out_height * problem.out_width * packed.shape.out_channels;
+      backend.parallel_for(
+          outputs, detail::ConvElement{packed.shape, problem, packed.weights.data(), packed.bias.data()}, 64);
+      return;
+    }
+    const detail::ConvPlan plan = detail::plan_conv(packed.shape, problem, packed.kernel, backend.threads());
+    const auto worker_bytes = static_cast<index_t>(plan.worker_bytes(packed.kernel));
+    auto scratch = make_tensor<std::byte>(backend, {backend.threads() * worker_bytes});
+    std::byte* const workers = scratch.data();
+    backend.run_tasks(plan.tasks(), [&, workers, worker_bytes](index_t task, int worker) {
+      run_task(packed, problem, plan, task, workers + worker * worker_bytes);
+    });
+  }
+
+ private:
+  static void run_task(const Packed& packed, const detail::ConvProblem& problem, const detail::ConvPlan& plan,
+                       index_t task, std::byte* scratch) {
+    const index_t split = task % plan.splits;
+    const index_t group = task / plan.splits % plan.groups;
+    const index_t first = task / plan.splits / plan.groups * plan.chunk_rows;
+    detail::ConvTables tables(plan, packed.shape, problem, packed.kernel, scratch);
+    detail::ConvChunk chunk;
+    tables.build(first, detail::min(plan.chunk_rows, plan.rows - first), chunk);
+    chunk.step = STEP;
+    chunk.weights = packed.weights.data() + group * packed.bias.extent(0) * plan.taps * plan.run;
+    chunk.bias = packed.bias.data();
+    chunk.first_column = split * plan.columns;
+    chunk.end_column = detail::min(packed.shape.out_channels, chunk.first_column + plan.columns);
+    chunk.panels_at_once = plan.panels_at_once;
+    const index_t width = packed.shape.width;
+    chunk.output = problem.output + (group / width * problem.out_width + group % width) * packed.shape.out_channels;
+    chunk.residual = problem.residual_kind == Residual::none ? nullptr : problem.residual;
+    chunk.relu = problem.activation == Activation::relu;
+    packed.kernel.run(chunk);
+  }
+
+  /// Brings the weights into the order of the kernel: panels, in which all columns of a product are neighbours.
+  static void pack(const HostBackend& backend, Packed& packed, const float* kernel) {
+    const detail::ConvKernelShape& shape = packed.shape;
+    const index_t taps = shape.height * shape.width;
+    const index_t groups = shape.transposed ? taps : 1;
+    const index_t products = (shape.transposed ? 1 : taps) * shape.in_channels;  // of one sum
+    const index_t columns = packed.bias.extent(0);
+    const index_t panel = packed.kernel.panel;
+    const index_t panels = detail::ceil_div(columns, panel);
+    constexpr index_t slice = 128;
+    const index_t slices = detail::ceil_div(products, slice);
+    float* const weights = packed.weights.data();
+    backend.run_tasks(groups * panels * slices, [=](index_t task, int) {
+      const index_t begin = task % slices * slice;
+      const index_t end = detail::min(products, begin + slice);
+      const index_t first = task / slices % panels * panel;
+      const index_t group = task / slices / panels;
+      const index_t width = detail::min(panel, columns - first);
+      float* const target = weights + (group * columns + first) * products;
+      for (index_t j = 0; j < width; ++j) {
+        const index_t o = first + j;
+        const float* const from = kernel + (o * groups + group) * products;
+        for (index_t k = begin; k < end; ++k) target[k * width + j] = o < shape.out_channels ? from[k] : 0.0F;
+      }
+    });
+  }
+};
+
+}  // namespace mrcnn
+
+#endif

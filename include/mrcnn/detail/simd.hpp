@@ -1,0 +1,110 @@
+#ifndef MRCNN_DETAIL_SIMD_HPP
+#define MRCNN_DETAIL_SIMD_HPP
+
+#include "mrcnn/core/config.hpp"
+
+// Vectors of floats through the compiler's vector extensions, for code that is compiled once for each instruction set:
+// a body marked MRCNN_DETAIL_INLINE takes the instruction set of the function that it is inlined into, and that function
+// carries MRCNN_DETAIL_TARGET_AVX2 or _AVX512. Vectors are passed by reference, because by value they would have another
+// calling convention in each instruction set. Such bodies contain no lambdas, which do not inherit a target.
+
+#if defined(__GNUC__) && (defined(__x86_64__) || defined(__aarch64__))
+#define MRCNN_DETAIL_HAS_VECTORS 1
+#define MRCNN_DETAIL_INLINE __attribute__((always_inline)) inline
+#define MRCNN_DETAIL_RESTRICT __restrict__
+#if defined(__clang__)
+#define MRCNN_DETAIL_UNROLL _Pragma("clang loop unroll(full)")
+#define MRCNN_DETAIL_FUSE _Pragma("clang fp contract(fast)")
+#else
+#define MRCNN_DETAIL_UNROLL _Pragma("GCC unroll 36")
+#define MRCNN_DETAIL_FUSE
+#endif
+#else
+#define MRCNN_DETAIL_HAS_VECTORS 0
+#define MRCNN_DETAIL_INLINE inline
+#define MRCNN_DETAIL_RESTRICT
+#define MRCNN_DETAIL_UNROLL
+#define MRCNN_DETAIL_FUSE
+#endif
+
+#if MRCNN_DETAIL_HAS_VECTORS && defined(__x86_64__)
+#define MRCNN_DETAIL_HAS_X86_TARGETS 1
+#define MRCNN_DETAIL_TARGET_AVX2 __attribute__((target("avx2,fma")))
+#define MRCNN_DETAIL_TARGET_AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")))
+#else
+#define MRCNN_DETAIL_HAS_X86_TARGETS 0
+#endif
+
+namespace mrcnn::detail {
+
+/// `type` holds `Lanes` floats; `unaligned` is the same at any address of a float.
+template <int Lanes>
+struct FloatVector;
+
+template <>
+struct FloatVector<1> {
+  using type = float;
+  using unaligned = float;
+};
+
+#if MRCNN_DETAIL_HAS_VECTORS
+template <>
+struct FloatVector<4> {
+  typedef float type __attribute__((vector_size(16)));
+  typedef float unaligned __attribute__((vector_size(16), aligned(4), may_alias));
+};
+template <>
+struct FloatVector<8> {
+  typedef float type __attribute__((vector_size(32)));
+  typedef float unaligned __attribute__((vector_size(32), aligned(4), may_alias));
+};
+template <>
+struct FloatVector<16> {
+  typedef float type __attribute__((vector_size(64)));
+  typedef float unaligned __attribute__((vector_size(64), aligned(4), may_alias));
+};
+#endif
+
+template <int Lanes>
+using Floats = typename FloatVector<Lanes>::type;
+
+template <int Lanes>
+MRCNN_DETAIL_INLINE void load(Floats<Lanes>& vector, const float* from) {
+  vector = *reinterpret_cast<const typename FloatVector<Lanes>::unaligned*>(from);
+}
+
+template <int Lanes>
+MRCNN_DETAIL_INLINE void store(float* to, const Floats<Lanes>& vector) {
+  *reinterpret_cast<typename FloatVector<Lanes>::unaligned*>(to) = vector;
+}
+
+/// Every lane is `x`.
+template <int Lanes>
+MRCNN_DETAIL_INLINE void broadcast(Floats<Lanes>& vector, float x) {
+  if constexpr (Lanes == 16)
+    vector = Floats<16>{x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x};
+  else if constexpr (Lanes == 8)
+    vector = Floats<8>{x, x, x, x, x, x, x, x};
+  else if constexpr (Lanes == 4)
+    vector = Floats<4>{x, x, x, x};
+  else
+    vector = x;
+}
+
+/// sum += a * b, rounded once where the instruction set has a fused multiply-add.
+template <int Lanes>
+MRCNN_DETAIL_INLINE void multiply_add(Floats<Lanes>& sum, const Floats<Lanes>& a, const Floats<Lanes>& b) {
+  MRCNN_DETAIL_FUSE
+  sum += a * b;
+}
+
+/// Negative lanes become 0; NaN stays.
+template <int Lanes>
+MRCNN_DETAIL_INLINE void clear_negative(Floats<Lanes>& vector) {
+  const Floats<Lanes> zero{};
+  vector = vector < zero ? zero : vector;
+}
+
+}  // namespace mrcnn::detail
+
+#endif
