@@ -32,9 +32,7 @@ struct PillowPass {
         filter_scale(max(step, 1.0)) {}
 
   /// No output sample takes part of more input samples than this.
-  MRCNN_HOST_DEVICE index_t max_taps() const {
-    return min(in, 2 * static_cast<index_t>(std::ceil(filter_scale)) + 1);
-  }
+  MRCNN_HOST_DEVICE index_t max_taps() const { return min(in, 2 * static_cast<index_t>(std::ceil(filter_scale)) + 1); }
 };
 
 /// The input samples [first, first + count) that make up one output sample, with what their weights need.
