@@ -1,0 +1,24 @@
+#ifndef MRCNN_IO_OPEN_WEIGHTS_HPP
+#define MRCNN_IO_OPEN_WEIGHTS_HPP
+
+#include <string>
+
+#include "mrcnn/core/error.hpp"
+#include "mrcnn/io/keras_hdf5.hpp"
+#include "mrcnn/io/weights.hpp"
+
+namespace mrcnn::io {
+
+/// Opens a weights file of either format, told by its content and not by its name: Keras HDF5, or native safetensors. Link
+/// mrcnn::hdf5; without it use `open_native_weights`.
+/// Throws: FormatError when the file is missing, neither of the two, or damaged.
+inline WeightsFile open_weights(const std::string& path) {
+  if (KerasWeightsFile::recognise(path)) return open_keras_weights(path);
+  if (SafeTensors::recognise(path)) return open_native_weights(path);
+  throw FormatError(path +
+                    ": is neither HDF5 nor safetensors, expected a Keras .h5 or a .safetensors file made by mrcnn");
+}
+
+}  // namespace mrcnn::io
+
+#endif
