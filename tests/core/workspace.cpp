@@ -17,13 +17,13 @@
 namespace {
 std::atomic<int> allocations = 0;
 }
-void* operator new(std::size_t bytes) {
+[[gnu::noinline]] void* operator new(std::size_t bytes) {
   ++allocations;
   if (void* memory = std::malloc(bytes == 0 ? 1 : bytes)) return memory;
   throw std::bad_alloc();
 }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 
 namespace mrcnn {
 namespace {
@@ -169,7 +169,6 @@ TEST_CASE("Workspace: a driver that asks for other memory than in its dry run is
 TEST_CASE("Workspace: a driver that keeps arena memory is told so") {
   const HostBackend backend(1);
   Workspace workspace;
-  std::vector<Tensor<float, 1, HostBackend>> kept;
   CHECK_THROWS_WITH_AS(
       workspace.run(backend, Extents<4>{}, [&](const HostBackend& b) { b.allocate(100); }),
       "Workspace: the driver kept arena memory after its run", Error);

@@ -1,0 +1,24 @@
+# Projects of somebody else that use the library, each configured, built and run as one test.
+include_guard(GLOBAL)
+
+function(mrcnn_add_vendor_test name)
+  set(work "${CMAKE_CURRENT_BINARY_DIR}/vendor/${name}")
+  add_test(NAME vendor.${name} COMMAND ${CMAKE_CTEST_COMMAND}
+    --build-and-test "${PROJECT_SOURCE_DIR}/tests/vendor/${name}" "${work}"
+    --build-generator "${CMAKE_GENERATOR}" --build-makeprogram "${CMAKE_MAKE_PROGRAM}" --build-noclean
+    --build-target program
+    --build-options "-DCMAKE_CXX_COMPILER=${CMAKE_CXX_COMPILER}" "-DMRCNN_SOURCE=${PROJECT_SOURCE_DIR}" ${ARGN}
+    --test-command "${work}/program")
+  set_tests_properties(vendor.${name} PROPERTIES LABELS vendor)
+endfunction()
+
+# The installed package, in a folder of the build tree, for the tests that find it.
+function(mrcnn_add_installed_vendor_tests)
+  set(prefix "${CMAKE_CURRENT_BINARY_DIR}/vendor/prefix")
+  add_test(NAME vendor.install COMMAND ${CMAKE_COMMAND} --install "${PROJECT_BINARY_DIR}" --prefix "${prefix}")
+  set_tests_properties(vendor.install PROPERTIES LABELS vendor FIXTURES_SETUP mrcnn_installed)
+  foreach(name IN LISTS ARGN)
+    mrcnn_add_vendor_test(${name} "-DCMAKE_PREFIX_PATH=${prefix}")
+    set_tests_properties(vendor.${name} PROPERTIES FIXTURES_REQUIRED mrcnn_installed)
+  endforeach()
+endfunction()
