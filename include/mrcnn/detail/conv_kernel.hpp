@@ -3,6 +3,7 @@
 
 #include "mrcnn/core/config.hpp"
 #include "mrcnn/detail/cpu_features.hpp"
+#include "mrcnn/detail/float_ops.hpp"
 #include "mrcnn/detail/simd.hpp"
 
 // The inner loops of the host's convolution: a matrix product whose left rows are read through pointers into the feature
@@ -54,80 +55,95 @@ MRCNN_DETAIL_INLINE void finish_narrow_tile(const ConvChunk& chunk, index_t tile
   }
 }
 
+/// The sums of a register tile: conv_tile_rows output pixels by `Vectors` vectors of output channels.
+template <int Lanes, int Vectors>
+struct ConvTile {
+  static constexpr int rows = conv_tile_rows;
+  using V = Floats<Lanes>;
+
+  V sum[rows][Vectors];
+
+  MRCNN_DETAIL_INLINE void clear() {
+    each<rows>([&](auto r) MRCNN_DETAIL_INLINE_LAMBDA {
+      each<Vectors>([&](auto j) MRCNN_DETAIL_INLINE_LAMBDA { sum[r][j] = V{}; });
+    });
+  }
+  template <int Width>
+  MRCNN_DETAIL_INLINE void load_from(const float* sums) {
+    each<rows>([&](auto r) MRCNN_DETAIL_INLINE_LAMBDA {
+      each<Vectors>([&](auto j) MRCNN_DETAIL_INLINE_LAMBDA { load<Lanes>(sum[r][j], sums + r * Width + j * Lanes); });
+    });
+  }
+  template <int Width>
+  MRCNN_DETAIL_INLINE void store_to(float* sums) const {
+    each<rows>([&](auto r) MRCNN_DETAIL_INLINE_LAMBDA {
+      each<Vectors>([&](auto j) MRCNN_DETAIL_INLINE_LAMBDA { store<Lanes>(sums + r * Width + j * Lanes, sum[r][j]); });
+    });
+  }
+
+  /// Adds `count` products of one tap. `right` advances over the packed weights.
+  MRCNN_DETAIL_INLINE void add_products(const float* const* sources, index_t begin, index_t count,
+                                        const float*& right) {
+    const float* left[rows];
+    each<rows>([&](auto r) MRCNN_DETAIL_INLINE_LAMBDA { left[r] = sources[r] + begin; });
+    for (index_t k = 0; k < count; ++k, right += Vectors * Lanes) {
+      V weights[Vectors];
+      each<Vectors>([&](auto j) MRCNN_DETAIL_INLINE_LAMBDA { load<Lanes>(weights[j], right + j * Lanes); });
+      each<rows>([&](auto r) MRCNN_DETAIL_INLINE_LAMBDA {
+        const float value = left[r][k];
+        each<Vectors>([&](auto j) MRCNN_DETAIL_INLINE_LAMBDA { multiply_add<Lanes>(sum[r][j], value, weights[j]); });
+      });
+    }
+  }
+
+  /// Adds bias and residual, applies the activation and writes the tile's rows that exist.
+  MRCNN_DETAIL_INLINE void finish(const ConvChunk& chunk, index_t tile, index_t column) {
+    each<rows>([&](auto r) MRCNN_DETAIL_INLINE_LAMBDA {
+      const index_t row = tile * rows + r;
+      if (row >= chunk.rows) return;
+      float* const output = chunk.output + chunk.outputs[row] + column;
+      V other;
+      each<Vectors>([&](auto j) MRCNN_DETAIL_INLINE_LAMBDA {
+        load<Lanes>(other, chunk.bias + column + j * Lanes);
+        sum[r][j] += other;
+      });
+      if (chunk.residual != nullptr) {
+        const float* const residual = chunk.residual + chunk.residuals[row] + column;
+        each<Vectors>([&](auto j) MRCNN_DETAIL_INLINE_LAMBDA {
+          load<Lanes>(other, residual + j * Lanes);
+          sum[r][j] += other;
+        });
+      }
+      each<Vectors>([&](auto j) MRCNN_DETAIL_INLINE_LAMBDA {
+        if (chunk.relu) clear_negative<Lanes>(sum[r][j]);
+        store<Lanes>(output + j * Lanes, sum[r][j]);
+      });
+    });
+  }
+};
+
 /// One step of one panel, `Vectors` vectors wide, for all tiles of a chunk.
 template <int Lanes, int Vectors, int Width>
 MRCNN_DETAIL_INLINE void run_conv_panel(const ConvChunk& chunk, const ConvStep& step, index_t column, float* sums) {
-  constexpr int rows = conv_tile_rows;
-  using V = Floats<Lanes>;
   const index_t columns = chunk.end_column - column;
   const bool narrow = columns < Vectors * Lanes;
   const float* const panel = chunk.weights + column * chunk.taps * chunk.run +
                              (step.first_tap * chunk.run + step.begin) * (Vectors * Lanes);
-  const index_t tiles = ceil_div<index_t>(chunk.rows, rows);
-  for (index_t tile = 0; tile < tiles; ++tile, sums += rows * Width) {
-    V sum[rows][Vectors];
-    if (step.first) {
-      MRCNN_DETAIL_UNROLL
-      for (int r = 0; r < rows; ++r) {
-        MRCNN_DETAIL_UNROLL
-        for (int j = 0; j < Vectors; ++j) sum[r][j] = V{};
-      }
+  const index_t tiles = ceil_div<index_t>(chunk.rows, conv_tile_rows);
+  for (index_t i = 0; i < tiles; ++i, sums += conv_tile_rows * Width) {
+    ConvTile<Lanes, Vectors> tile;
+    if (step.first)
+      tile.clear();
+    else
+      tile.template load_from<Width>(sums);
+    const float* right = panel;
+    for (index_t tap = step.first_tap; tap < step.last_tap; ++tap)
+      tile.add_products(chunk.sources + (i * chunk.taps + tap) * conv_tile_rows, step.begin, step.count, right);
+    if (step.last && !narrow) {
+      tile.finish(chunk, i, column);
     } else {
-      MRCNN_DETAIL_UNROLL
-      for (int r = 0; r < rows; ++r) {
-        MRCNN_DETAIL_UNROLL
-        for (int j = 0; j < Vectors; ++j) load<Lanes>(sum[r][j], sums + r * Width + j * Lanes);
-      }
-    }
-
-    const float* b = panel;
-    for (index_t tap = step.first_tap; tap < step.last_tap; ++tap) {
-      const float* const* source = chunk.sources + (tile * chunk.taps + tap) * rows;
-      const float* a[rows];
-      MRCNN_DETAIL_UNROLL
-      for (int r = 0; r < rows; ++r) a[r] = source[r] + step.begin;
-      for (index_t k = 0; k < step.count; ++k, b += Vectors * Lanes) {
-        V right[Vectors];
-        MRCNN_DETAIL_UNROLL
-        for (int j = 0; j < Vectors; ++j) load<Lanes>(right[j], b + j * Lanes);
-        MRCNN_DETAIL_UNROLL
-        for (int r = 0; r < rows; ++r) {
-          V left;
-          broadcast<Lanes>(left, a[r][k]);
-          MRCNN_DETAIL_UNROLL
-          for (int j = 0; j < Vectors; ++j) multiply_add<Lanes>(sum[r][j], left, right[j]);
-        }
-      }
-    }
-
-    if (!step.last || narrow) {
-      MRCNN_DETAIL_UNROLL
-      for (int r = 0; r < rows; ++r) {
-        MRCNN_DETAIL_UNROLL
-        for (int j = 0; j < Vectors; ++j) store<Lanes>(sums + r * Width + j * Lanes, sum[r][j]);
-      }
-      if (step.last) finish_narrow_tile<Width>(chunk, tile, column, columns, sums);
-      continue;
-    }
-    MRCNN_DETAIL_UNROLL
-    for (int r = 0; r < rows; ++r) {
-      const index_t row = tile * rows + r;
-      if (row < chunk.rows) {
-        const float* const residual = chunk.residual == nullptr ? nullptr : chunk.residual + chunk.residuals[row] + column;
-        float* const output = chunk.output + chunk.outputs[row] + column;
-        MRCNN_DETAIL_UNROLL
-        for (int j = 0; j < Vectors; ++j) {
-          V other;
-          load<Lanes>(other, chunk.bias + column + j * Lanes);
-          sum[r][j] += other;
-          if (residual != nullptr) {
-            load<Lanes>(other, residual + j * Lanes);
-            sum[r][j] += other;
-          }
-          if (chunk.relu) clear_negative<Lanes>(sum[r][j]);
-          store<Lanes>(output + j * Lanes, sum[r][j]);
-        }
-      }
+      tile.template store_to<Width>(sums);
+      if (step.last) finish_narrow_tile<Width>(chunk, i, column, columns, sums);
     }
   }
 }

@@ -1,29 +1,30 @@
 #ifndef MRCNN_DETAIL_SIMD_HPP
 #define MRCNN_DETAIL_SIMD_HPP
 
+#include <type_traits>
+#include <utility>
+
 #include "mrcnn/core/config.hpp"
 
 // Vectors of floats through the compiler's vector extensions, for code that is compiled once for each instruction set:
 // a body marked MRCNN_DETAIL_INLINE takes the instruction set of the function that it is inlined into, and that function
 // carries MRCNN_DETAIL_TARGET_AVX2 or _AVX512. Vectors are passed by reference, because by value they would have another
-// calling convention in each instruction set. Such bodies contain no lambdas, which do not inherit a target.
+// calling convention in each instruction set. Lambdas in such bodies are marked MRCNN_DETAIL_INLINE_LAMBDA: they do not
+// inherit a target, but they are inlined as well.
 
 #if defined(__GNUC__) && (defined(__x86_64__) || defined(__aarch64__))
 #define MRCNN_DETAIL_HAS_VECTORS 1
 #define MRCNN_DETAIL_INLINE __attribute__((always_inline)) inline
-#define MRCNN_DETAIL_RESTRICT __restrict__
+#define MRCNN_DETAIL_INLINE_LAMBDA __attribute__((always_inline))
 #if defined(__clang__)
-#define MRCNN_DETAIL_UNROLL _Pragma("clang loop unroll(full)")
 #define MRCNN_DETAIL_FUSE _Pragma("clang fp contract(fast)")
 #else
-#define MRCNN_DETAIL_UNROLL _Pragma("GCC unroll 36")
 #define MRCNN_DETAIL_FUSE
 #endif
 #else
 #define MRCNN_DETAIL_HAS_VECTORS 0
 #define MRCNN_DETAIL_INLINE inline
-#define MRCNN_DETAIL_RESTRICT
-#define MRCNN_DETAIL_UNROLL
+#define MRCNN_DETAIL_INLINE_LAMBDA
 #define MRCNN_DETAIL_FUSE
 #endif
 
@@ -36,6 +37,18 @@
 #endif
 
 namespace mrcnn::detail {
+
+template <int... I, class F>
+MRCNN_DETAIL_INLINE void each_of(std::integer_sequence<int, I...>, const F& f) {
+  (f(std::integral_constant<int, I>{}), ...);
+}
+
+/// f(0), f(1), ..., f(N - 1) with constants, written out: arrays of vectors that are only indexed like this become
+/// registers at every level of optimisation. (Compilers unroll loops too late for that.)
+template <int N, class F>
+MRCNN_DETAIL_INLINE void each(const F& f) {
+  each_of(std::make_integer_sequence<int, N>{}, f);
+}
 
 /// `type` holds `Lanes` floats; `unaligned` is the same at any address of a float.
 template <int Lanes>
@@ -78,22 +91,10 @@ MRCNN_DETAIL_INLINE void store(float* to, const Floats<Lanes>& vector) {
   *reinterpret_cast<typename FloatVector<Lanes>::unaligned*>(to) = vector;
 }
 
-/// Every lane is `x`.
+/// sum += a * b, rounded once where the instruction set has a fused multiply-add. (`a` is a scalar up to here, because
+/// g++ takes a vector of sixteen equal floats apart when it is stored, even in what later becomes a register.)
 template <int Lanes>
-MRCNN_DETAIL_INLINE void broadcast(Floats<Lanes>& vector, float x) {
-  if constexpr (Lanes == 16)
-    vector = Floats<16>{x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x};
-  else if constexpr (Lanes == 8)
-    vector = Floats<8>{x, x, x, x, x, x, x, x};
-  else if constexpr (Lanes == 4)
-    vector = Floats<4>{x, x, x, x};
-  else
-    vector = x;
-}
-
-/// sum += a * b, rounded once where the instruction set has a fused multiply-add.
-template <int Lanes>
-MRCNN_DETAIL_INLINE void multiply_add(Floats<Lanes>& sum, const Floats<Lanes>& a, const Floats<Lanes>& b) {
+MRCNN_DETAIL_INLINE void multiply_add(Floats<Lanes>& sum, float a, const Floats<Lanes>& b) {
   MRCNN_DETAIL_FUSE
   sum += a * b;
 }
