@@ -25,6 +25,12 @@ class FormatError : public Error {
   using Error::Error;
 };
 
+/// A progress callback asked to stop.
+class Cancelled : public Error {
+ public:
+  using Error::Error;
+};
+
 /// A CUDA call failed. `code()` is the cudaError_t value.
 class CudaError : public Error {
  public:

@@ -54,7 +54,9 @@ struct MaskRCNNConfig {
   std::vector<index_t> backbone_strides = {4, 8, 16, 32, 64};  ///< of P2 .. P6
   int fpn_classif_fc_layers_size = 1024;
   int top_down_pyramid_size = 256;
-  int num_classes = 1;  ///< with the background
+  int rpn_channels = 512;        ///< hidden channels of the region proposal network (512 in the original)
+  int mask_head_channels = 256;  ///< hidden channels of the mask head (256 in the original)
+  int num_classes = 1;           ///< with the background
 
   std::vector<float> rpn_anchor_scales = {32, 64, 128, 256, 512};  ///< side in pixels, one for each level
   std::vector<float> rpn_anchor_ratios = {0.5F, 1, 2};             ///< width / height
@@ -178,6 +180,8 @@ inline void check_config(const MaskRCNNConfig& config) {
   at_least("num_classes", config.num_classes, 2);
   at_least("top_down_pyramid_size", config.top_down_pyramid_size, 1);
   at_least("fpn_classif_fc_layers_size", config.fpn_classif_fc_layers_size, 1);
+  at_least("rpn_channels", config.rpn_channels, 1);
+  at_least("mask_head_channels", config.mask_head_channels, 1);
   at_least("rpn_anchor_stride", config.rpn_anchor_stride, 1);
   at_least("pre_nms_limit", config.pre_nms_limit, 1);
   at_least("post_nms_rois_inference", config.post_nms_rois_inference, 1);

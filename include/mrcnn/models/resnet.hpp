@@ -106,8 +106,7 @@ class ResNet {
     MaxPool2dOptions options;
     options.kernel = 3;
     options.stride = 2;
-    options.padding = {same_padding(x.extent(1), 3, 2).low, same_padding(x.extent(2), 3, 2).low,
-                       same_padding(x.extent(1), 3, 2).high, same_padding(x.extent(2), 3, 2).high};
+    options.padding = same_padding(x.extent(1), x.extent(2), 3, 3, 2, 2);
     auto y = make_tensor<float>(backend, max_pool2d_extents(x.extents(), options));
     max_pool2d(backend, x, options, y);
     return y;

@@ -1,6 +1,7 @@
 #ifndef MRCNN_NN_CONV2D_HPP
 #define MRCNN_NN_CONV2D_HPP
 
+#include <cstdint>
 #include <optional>
 
 #include "mrcnn/core/tensor.hpp"
@@ -9,6 +10,12 @@
 
 namespace mrcnn::nn {
 
+/// Where a convolution's padding comes from.
+enum class PaddingRule : std::uint8_t {
+  given,  ///< the options say it
+  same,   ///< TensorFlow's "same", from each input's extents
+};
+
 /// A convolution that owns its weights, with the batch norm behind it folded in and the activation fused.
 ///
 /// Fill the raw parameters, call `prepare` once, then `forward` as often as needed, from any number of threads.
@@ -16,10 +23,12 @@ template <class Backend>
 class Conv2d {
  public:
   /// @param kernel  {out, height, width, in}
-  Conv2d(const LayerName& name, const Extents<4>& kernel, const Conv2dOptions& options)
+  Conv2d(const LayerName& name, const Extents<4>& kernel, const Conv2dOptions& options,
+         PaddingRule padding = PaddingRule::given)
       : kernel_(kernel),
         options_(options),
-        parameters_(name, ParameterKind::conv_kernel, {kernel[0], kernel[1], kernel[2], kernel[3]}) {}
+        padding_(padding),
+        parameters_(name, ParameterKind::conv, {kernel[0], kernel[1], kernel[2], kernel[3]}) {}
 
   /// Calls f(parameter) for the raw parameters.
   template <class F>
@@ -34,13 +43,18 @@ class Conv2d {
                                 HostView<const float, 1>(bias.data(), {kernel_[0]})));
   }
 
-  Extents<4> output_extents(const Extents<4>& input) const { return conv2d_extents(input, kernel_, options_); }
+  Extents<4> output_extents(const Extents<4>& input) const { return conv2d_extents(input, kernel_, options_for(input)); }
 
+  /// The output, into a tensor of `output_extents`.
+  template <class Input, class Output>
+  void forward_into(const Backend& backend, const Input& x, Output&& y) const {
+    conv2d(backend, x, *packed_, options_for(as_view(x).extents()), y);
+  }
   /// The output, in a new tensor.
   template <class Input>
   Tensor<float, 4, Backend> forward(const Backend& backend, const Input& x) const {
     auto y = make_tensor<float>(backend, output_extents(as_view(x).extents()));
-    conv2d(backend, x, *packed_, options_, y);
+    forward_into(backend, x, y);
     return y;
   }
   /// The output with `residual` added before the activation.
@@ -48,13 +62,22 @@ class Conv2d {
   Tensor<float, 4, Backend> forward(const Backend& backend, const Input& x, const Addend& residual,
                                     Residual kind = Residual::same) const {
     auto y = make_tensor<float>(backend, output_extents(as_view(x).extents()));
-    conv2d(backend, x, *packed_, residual, kind, options_, y);
+    conv2d(backend, x, *packed_, residual, kind, options_for(as_view(x).extents()), y);
     return y;
   }
 
  private:
+  Conv2dOptions options_for(const Extents<4>& input) const {
+    Conv2dOptions options = options_;
+    if (padding_ == PaddingRule::same)
+      options.padding =
+          same_padding(input[1], input[2], kernel_[1], kernel_[2], options.stride_y, options.stride_x);
+    return options;
+  }
+
   Extents<4> kernel_;
   Conv2dOptions options_;
+  PaddingRule padding_;
   AffineParameters parameters_;
   std::optional<PackedConv2d<Backend>> packed_;
 };

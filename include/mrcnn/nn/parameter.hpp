@@ -12,10 +12,10 @@ namespace mrcnn {
 
 /// What a parameter is, which decides how a file's layout is turned into ours.
 enum class ParameterKind : std::uint8_t {
-  conv_kernel,            ///< [out, height, width, in]
-  conv_transpose_kernel,  ///< [out, height, width, in]
-  linear_kernel,          ///< [out, in]
-  vector,                 ///< bias, or one of a batch norm's four
+  conv,            ///< [out, height, width, in]
+  conv_transpose,  ///< [out, height, width, in]
+  dense,           ///< [out, in]
+  vector,          ///< bias, or one of a batch norm's four
 };
 
 namespace nn {

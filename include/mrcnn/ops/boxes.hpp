@@ -23,10 +23,10 @@ struct Box {
 };
 static_assert(sizeof(Box) == 16 && std::is_trivial_v<Box>);
 
-/// The rows of a dense [N, 4] tensor of (x1, y1, x2, y2).
-template <class T, class Space>
-requires std::same_as < std::remove_const_t<T>,
-float > MRCNN_HOST_DEVICE auto as_boxes(const TensorView<T, 2, Space>& view) {
+/// The rows of a dense [..., 4] tensor of (x1, y1, x2, y2).
+template <class T, int Rank, class Space>
+MRCNN_HOST_DEVICE auto as_boxes(const TensorView<T, Rank, Space>& view) {
+  static_assert(std::is_same_v<std::remove_const_t<T>, float>, "mrcnn: boxes are float32");
   using Row = std::conditional_t<std::is_const_v<T>, const Box, Box>;
   return reinterpret_cast<Row*>(view.data());
 }
