@@ -111,12 +111,19 @@ class JsonWriter {
   JsonWriter& value(bool truth) { return raw(truth ? "true" : "false"); }
   JsonWriter& null() { return raw("null"); }
   template <class Number>
-    requires((std::integral<Number> || std::floating_point<Number>)&&!std::same_as<Number, bool>)
-  JsonWriter& value(Number number) {
-    if constexpr (std::floating_point<Number>)
-      if (!std::isfinite(number)) throw Error("JsonWriter: NaN and infinity can not be written as JSON");
+  requires((std::integral<Number> ||
+            std::floating_point<Number>)&&!std::same_as<Number, bool>) JsonWriter& value(Number number) {
     char digits[64];
-    const auto end = std::to_chars(digits, digits + sizeof digits, number).ptr;
+    char* end = digits;
+    if constexpr (std::floating_point<Number>) {
+      if (!std::isfinite(number)) throw Error("JsonWriter: NaN and infinity can not be written as JSON");
+      // Without an exponent, readers would take a large one for an integer beyond 64 bits.
+      const bool large = std::fabs(number) >= Number{1e15F};
+      end = large ? std::to_chars(digits, digits + sizeof digits, number, std::chars_format::scientific).ptr
+                  : std::to_chars(digits, digits + sizeof digits, number).ptr;
+    } else {
+      end = std::to_chars(digits, digits + sizeof digits, number).ptr;
+    }
     return raw(std::string_view(digits, static_cast<std::size_t>(end - digits)));
   }
   /// A value that is JSON already; not checked.
