@@ -49,4 +49,8 @@ function(mrcnn_add_test stem)
   set_target_properties(test.${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
   add_test(NAME ${name} COMMAND test.${name})
   set_tests_properties(${name} PROPERTIES LABELS "${label}" SKIP_RETURN_CODE 77)
+  if(MRCNN_SANITIZE)  # tests ask for more memory than there is
+    set_tests_properties(${name} PROPERTIES ENVIRONMENT
+      "ASAN_OPTIONS=allocator_may_return_null=1;UBSAN_OPTIONS=print_stacktrace=1")
+  endif()
 endfunction()
