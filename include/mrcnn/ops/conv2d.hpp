@@ -15,7 +15,7 @@ namespace mrcnn {
 struct Conv2dOptions {
   index_t stride_y = 1;
   index_t stride_x = 1;
-  Padding2d padding;
+  Padding2d padding{};
   Activation activation = Activation::none;
 };
 
@@ -51,9 +51,9 @@ template <class Backend, class Kernel, class Bias>
 PackedConv2d<Backend> pack_conv2d(const Backend& backend, const Kernel& kernel, const Bias& bias,
                                   Math math = Math::fp32, ConvAlgorithm algorithm = ConvAlgorithm::direct) {
   const auto k = input<float, 4>(backend, kernel, "pack_conv2d", "kernel", {any, any, any, any});
-  if (k.extent(1) < 1 || k.extent(2) < 1)
+  if (k.extent(1) < 1 || k.extent(2) < 1 || k.extent(3) < 1)
     throw ShapeError("pack_conv2d: kernel has shape " + detail::to_string(k.extents()) +
-                     ", expected [out channels, height, width, in channels] with a height and width of at least 1");
+                     ", expected [out channels, height, width, in channels] with at least one row, column and channel");
   const bool without_bias = as_view(bias).extent(0) == 0;
   const auto b = input<float, 1>(backend, bias, "pack_conv2d", "bias", {without_bias ? 0 : k.extent(0)});
   const detail::ConvKernelShape shape{k.extent(0), k.extent(1), k.extent(2), k.extent(3)};

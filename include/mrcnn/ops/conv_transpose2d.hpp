@@ -42,6 +42,9 @@ template <class Backend, class Kernel, class Bias>
 PackedConvTranspose2d<Backend> pack_conv_transpose2d(const Backend& backend, const Kernel& kernel, const Bias& bias,
                                                      Math math = Math::fp32) {
   const auto k = input<float, 4>(backend, kernel, "pack_conv_transpose2d", "kernel", {any, 2, 2, any});
+  if (k.extent(3) < 1)
+    throw ShapeError("pack_conv_transpose2d: kernel has shape " + detail::to_string(k.extents()) +
+                     ", expected [out channels, 2, 2, in channels] with at least one in channel");
   const bool without_bias = as_view(bias).extent(0) == 0;
   const auto b = input<float, 1>(backend, bias, "pack_conv_transpose2d", "bias", {without_bias ? 0 : k.extent(0)});
   const detail::ConvKernelShape shape{k.extent(0), 2, 2, k.extent(3), true};

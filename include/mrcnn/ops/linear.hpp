@@ -42,6 +42,9 @@ template <class Backend, class Weights, class Bias>
 PackedLinear<Backend> pack_linear(const Backend& backend, const Weights& weights, const Bias& bias,
                                   Math math = Math::fp32) {
   const auto w = input<float, 2>(backend, weights, "pack_linear", "weights", {any, any});
+  if (w.extent(1) < 1)
+    throw ShapeError("pack_linear: weights has shape " + detail::to_string(w.extents()) +
+                     ", expected [out features, in features] with at least one in feature");
   const bool without_bias = as_view(bias).extent(0) == 0;
   const auto b = input<float, 1>(backend, bias, "pack_linear", "bias", {without_bias ? 0 : w.extent(0)});
   const detail::ConvKernelShape shape{w.extent(0), 1, 1, w.extent(1)};
