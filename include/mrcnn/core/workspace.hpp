@@ -44,9 +44,9 @@ class Arena {
       virtual_end_ += rounded;
       return virtual_base() + plan_->blocks.back().offset;
     }
-    if (next_ == plan_->blocks.size() || plan_->blocks[next_].bytes != rounded)
+    if (next_ == plan_->blocks.size() || plan_->blocks[next_].bytes < rounded)
       throw Error("Workspace: the driver asks for " + std::to_string(bytes) + " bytes in step " +
-                  std::to_string(next_) + ", which its dry run did not; a driver may take memory by extents only");
+                  std::to_string(next_) + ", more than in its dry run; a driver may take memory by extents only");
     return slab_ + plan_->blocks[next_++].offset;
   }
 
@@ -104,8 +104,8 @@ class Workspace {
   ///
   /// @param key     whatever the driver's memory depends on, usually the extents of its input
   /// @param driver  called once or twice; takes memory by extents only, gives all of it back, and leaves its results in
-  ///                tensors of the caller's
-  /// Throws: Error when the driver takes other memory than in its dry run, and whatever the driver throws.
+  ///                tensors of the caller's. A loop that `live` shortens may take less than in the dry run, as often.
+  /// Throws: Error when the driver takes more memory than in its dry run, and whatever the driver throws.
   template <class Backend, class Driver>
   void run(const Backend& backend, const Extents<4>& key, Driver&& driver) {
     Entry* entry = find(key);

@@ -18,6 +18,7 @@
 #include "mrcnn/io/detail/weights_layout.hpp"
 #include "mrcnn/io/safetensors.hpp"
 #include "mrcnn/io/weights_report.hpp"
+#include "mrcnn/nn/parameter.hpp"
 
 namespace mrcnn::io {
 
@@ -128,14 +129,6 @@ class NativeWeights final : public WeightsSource {
 inline WeightsFile open_native_weights(const std::string& path) {
   return WeightsFile(std::make_shared<detail::NativeWeights>(path));
 }
-
-/// The kinds of parameter, which differ in layout.
-enum class ParameterKind : std::uint8_t {
-  conv,            ///< kernel [out, kh, kw, in]
-  dense,           ///< kernel [out, in]
-  conv_transpose,  ///< kernel [out, kh, kw, in]
-  vector,          ///< [n]: a bias, or one of batch norm's four
-};
 
 /// One parameter of a model: its name in files, and the memory that holds it in the native layout.
 struct ParameterSlot {

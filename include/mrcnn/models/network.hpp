@@ -244,7 +244,8 @@ class Network {
     watch.tap_unbatched(backend, "pooled_mask", pooled.view().slices(0, live));
     watch.done(backend, "ROI align (masks)");
 
-    auto logits = mask_head_.forward(backend, pooled, live);
+    // At least one row, so that memory is taken as often as in the dry run.
+    auto logits = mask_head_.forward(backend, pooled, detail::max<index_t>(live, 1));
     const index_t pixels = logits.extent(1) * logits.extent(2);
     backend.parallel_for(live * pixels, detail::SelectClassMask{logits.data(), class_of_box.data(),
                                                                 output.masks.data(), pixels, config_.num_classes});

@@ -2,7 +2,6 @@
 #define MRCNN_NN_LINEAR_HPP
 
 #include <optional>
-#include <utility>
 #include <vector>
 
 #include "mrcnn/core/tensor.hpp"
@@ -19,10 +18,9 @@ template <class Backend>
 class Linear {
  public:
   /// @param kernel  {out, in}, or {out, height, width, in}
-  Linear(const LayerName& name, std::vector<index_t> kernel, Activation activation)
+  Linear(const LayerName& name, const std::vector<index_t>& kernel, Activation activation)
       : activation_(activation),
-        parameters_(name, kernel.size() == 2 ? ParameterKind::dense : ParameterKind::conv,
-                    std::move(kernel)) {}
+        parameters_(name, kernel.size() == 2 ? ParameterKind::dense : ParameterKind::conv, kernel) {}
 
   /// Calls f(parameter) for the raw parameters.
   template <class F>
