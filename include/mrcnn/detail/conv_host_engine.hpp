@@ -70,7 +70,7 @@ struct ConvEngine<HostBackend> {
     detail::ConvTables tables(plan, packed.shape, problem, packed.kernel, scratch);
     detail::ConvChunk chunk;
     tables.build(first, detail::min(plan.chunk_rows, plan.rows - first), chunk);
-    chunk.step = STEP;
+    chunk.step = detail::conv_step;
     chunk.weights = packed.weights.data() + group * packed.bias.extent(0) * plan.taps * plan.run;
     chunk.bias = packed.bias.data();
     chunk.first_column = split * plan.columns;

@@ -13,11 +13,10 @@
 
 namespace mrcnn::detail {
 
-#ifndef CHUNK_ROWS
-#define CHUNK_ROWS 192
-#define STEP 256
-#define ATONCE 4
-#endif
+// Measured: a chunk's part of the input and the panels of a step stay in the second level of cache.
+inline constexpr index_t conv_chunk_rows = 192;
+inline constexpr index_t conv_step = 256;
+inline constexpr index_t conv_panels_at_once = 4;
 
 /// The division of one convolution into tasks of `chunk_rows` output pixels times `columns` output channels.
 struct ConvPlan {
@@ -75,9 +74,7 @@ inline ConvPlan plan_conv(const ConvKernelShape& shape, const ConvProblem& probl
     plan.rows = problem.batch * problem.out_height * problem.out_width;
     choose_taps(plan, shape, problem);
   }
-  // A chunk's rows of the input and a step of a panel stay in the first two levels of cache.
-  constexpr index_t most_rows = CHUNK_ROWS;
-  plan.chunks = ceil_div(plan.rows, most_rows);
+  plan.chunks = ceil_div(plan.rows, conv_chunk_rows);
   plan.chunk_rows = round_up<index_t>(ceil_div(plan.rows, plan.chunks), conv_tile_rows);
   plan.chunks = ceil_div(plan.rows, plan.chunk_rows);
   // Small maps are cut by output channels as well, so that every thread has something to do until the end.
@@ -86,7 +83,7 @@ inline ConvPlan plan_conv(const ConvKernelShape& shape, const ConvProblem& probl
   const index_t splits = min(panels, max<index_t>(1, ceil_div(enough, plan.chunks * plan.groups)));
   plan.columns = ceil_div(panels, splits) * kernel.panel;
   plan.splits = ceil_div(shape.out_channels, plan.columns);
-  plan.panels_at_once = min<index_t>(ATONCE, plan.columns / kernel.panel);
+  plan.panels_at_once = min(conv_panels_at_once, plan.columns / kernel.panel);
   return plan;
 }
 
