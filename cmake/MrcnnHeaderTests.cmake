@@ -15,7 +15,7 @@ function(mrcnn_add_header_tests)
   foreach(header IN LISTS headers)
     # The target whose promise the header is part of.
     set(foreign ${mrcnn_foreign_always})
-    if(header MATCHES "hdf5")
+    if(header MATCHES "hdf5|/open_weights|/load_weights")
       set(tier hdf5)
     elseif(header MATCHES "^mrcnn/(core|ops|vis|detail)/|^mrcnn/coco/rle.hpp")
       set(tier ops)
