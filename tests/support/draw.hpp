@@ -17,7 +17,9 @@ class Draw {
     return low + (high - low) * (static_cast<float>(generator_() >> 8) * 0x1p-24F);
   }
   /// Uniform in {low, ..., high}.
-  int integer(int low, int high) { return low + static_cast<int>(generator_() % static_cast<unsigned>(high - low + 1)); }
+  int integer(int low, int high) {
+    return low + static_cast<int>(generator_() % static_cast<unsigned>(high - low + 1));
+  }
 
   std::vector<float> numbers(std::size_t count, float low, float high) {
     std::vector<float> values(count);
