@@ -256,8 +256,8 @@ TEST_CASE("keras_hdf5: libhdf5 prints nothing and its error handler comes back")
 }
 
 TEST_CASE("keras_hdf5: mutated files are read or refused") {
-  // libhdf5 itself is not safe against every damaged file, so each round runs in a process of its own: what is claimed is that
-  // our code neither crashes nor allocates beyond reason around it.
+  // libhdf5 itself is not safe against every damaged file, so each round runs in a process of its own: what is claimed
+  // is that our code neither crashes nor allocates beyond reason around it.
   const TemporaryFolder folder;
   test::Draw draw(11);
   int crashed = 0;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
@@ -26,12 +27,16 @@ struct KerasLayer {
   std::vector<std::string> weights;  ///< as the file names them: "conv1/kernel:0"
 };
 
-/// A weights file of Keras 1 or 2 (`save_weights`, or the weights of a whole saved model), read through libhdf5. Link mrcnn::hdf5.
+/// A weights file of Keras 1 or 2 (`save_weights`, or the weights of a whole saved model), read through libhdf5. Link
+/// mrcnn::hdf5.
 ///
-/// Arrays are named "<layer>/<weight>": "conv1/kernel", "bn_conv1/moving_variance"; inside a nested model such as rpn_model the
-/// nested layer counts: "rpn_class_raw/bias". Understood are names of fixed and variable length, split and empty name lists, and
-/// arrays stored contiguous, chunked or compressed. Half and double precision are converted to float. Contiguous
-/// arrays of float32 are read past libhdf5, several at a time; others one by one.
+/// Arrays are named "<layer>/<weight>": "conv1/kernel", "bn_conv1/moving_variance"; inside a nested model such as
+/// rpn_model the nested layer counts: "rpn_class_raw/bias". Understood are names of fixed and variable length, split
+/// and empty name lists, and arrays stored contiguous, chunked or compressed. Half and double precision are converted
+/// to float. Contiguous arrays of float32 are read past libhdf5, several at a time; others one by one.
+///
+/// Sizes are checked before memory is taken for them, and links into other files are not followed. libhdf5 itself can
+/// be crashed by a file made for that: convert a file from a stranger to the native format in a process of its own.
 class KerasWeightsFile final : public WeightsSource {
  public:
   /// Opens the file and checks every array's type, shape and place.
@@ -141,8 +146,8 @@ class KerasWeightsFile final : public WeightsSource {
     return weight.substr(before == std::string::npos ? 0 : before + 1,
                          last - (before == std::string::npos ? 0 : before + 1));
   }
-  /// Whether the weights belong to several layers. Those of one layer may carry another name than the layer itself ("conv1_1/kernel:0" in conv1, when
-  /// a model was built twice), so the layer's own name counts there.
+  /// Whether the weights belong to several layers. Those of one layer may carry another name than the layer itself
+  /// ("conv1_1/kernel:0" in conv1, when a model was built twice), so the layer's own name counts there.
   static bool is_nested(const std::vector<std::string>& weights) {
     return std::any_of(weights.begin(), weights.end(),
                        [&](const auto& weight) { return owner(weight) != owner(weights[0]); });

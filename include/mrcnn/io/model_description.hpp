@@ -93,7 +93,8 @@ class ModelReader {
  private:
   bool has(const std::string& name) const { return file_.find(name).has_value(); }
 
-  /// An extent of a kernel by its place in the native layout [out, kh, kw, in] or [out, in]; 0 when the array is absent or has another rank.
+  /// An extent of a kernel by its place in the native layout [out, kh, kw, in] or [out, in]; 0 when the array is absent
+  /// or has another rank.
   index_t extent(const std::string& layer, std::size_t native, std::size_t rank) const {
     const auto index = file_.find(layer + "/kernel");
     if (!index || file_.arrays()[*index].shape.size() != rank) return 0;
@@ -177,8 +178,8 @@ class ModelReader {
 
 }  // namespace detail
 
-/// Finds out what model a weights file holds: depth and widths of the backbone, class count, anchors, and what is missing when
-/// it is not a whole Mask R-CNN (an ImageNet ResNet, say). Looks at names and shapes only.
+/// Finds out what model a weights file holds: depth and widths of the backbone, class count, anchors, and what is
+/// missing when it is not a whole Mask R-CNN (an ImageNet ResNet, say). Looks at names and shapes only.
 inline ModelDescription describe_model(const WeightsFile& file) { return detail::ModelReader(file).read(); }
 
 }  // namespace mrcnn::io

@@ -9,8 +9,8 @@
 
 namespace mrcnn::io {
 
-/// Opens a weights file of either format, told by its content and not by its name: Keras HDF5, or native safetensors. Link
-/// mrcnn::hdf5; without it use `open_native_weights`.
+/// Opens a weights file of either format, told by its content and not by its name: Keras HDF5, or native safetensors.
+/// Link mrcnn::hdf5; without it use `open_native_weights`.
 /// Throws: FormatError when the file is missing, neither of the two, or damaged.
 inline WeightsFile open_weights(const std::string& path) {
   if (KerasWeightsFile::recognise(path)) return open_keras_weights(path);

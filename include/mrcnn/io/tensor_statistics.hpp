@@ -60,8 +60,8 @@ inline TensorStatistics tensor_statistics(std::span<const float> values) {
 struct ArrayStatistics {
   WeightsArray array;
   TensorStatistics values;
-  /// All values are the same, so the array does nothing: a sign of a layer that was never trained. Biases of convolutions, which start at 0 and are
-  /// useless before batch norm, are exempt.
+  /// All values are the same, so the array does nothing: a sign of a layer that was never trained. Biases of
+  /// convolutions, which start at 0 and are useless before batch norm, are exempt.
   bool dead = false;
 };
 

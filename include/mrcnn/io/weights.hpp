@@ -163,8 +163,8 @@ struct LoadOptions {
 ///
 /// @param file   any open weights file
 /// @param slots  the model's parameters; their names are unique, their memory does not overlap
-/// @return       every array of the file and of the model: used, unused, missing or of wrong shape. Parameters that are missing
-///               or of wrong shape are left as they were: `report.throw_if_incomplete()` makes an error of it.
+/// @return       every array of the file and of the model: used, unused, missing or of wrong shape. Parameters that are
+///               missing or of wrong shape are left as they were: `report.throw_if_incomplete()` makes an error of it.
 ///
 /// The output channels of "rpn_bbox_pred" and "mrcnn_bbox_fc" in Keras files are put in the order (dx, dy, dw, dh).
 /// Throws: FormatError when a file can not be read, or when a value that is used is NaN or infinite; ShapeError when a
@@ -245,7 +245,8 @@ struct NativeMetadata {
   std::vector<std::string> class_names;  ///< without the background; may be empty
 };
 
-/// The metadata of an open native file; empty members for others. Throws: FormatError when the class names are not a JSON array of strings.
+/// The metadata of an open native file; empty members for others. Throws: FormatError when the class names are not a
+/// JSON array of strings.
 inline NativeMetadata native_metadata(const WeightsFile& file) {
   NativeMetadata metadata;
   const auto text = [&](const char* key) {
@@ -258,8 +259,8 @@ inline NativeMetadata native_metadata(const WeightsFile& file) {
   return metadata;
 }
 
-/// Writes a model's parameters in the native format: safetensors, Keras's names, native layouts, the metadata with format and
-/// version. The same parameters give the same bytes. Throws: FormatError when the file can not be written.
+/// Writes a model's parameters in the native format: safetensors, Keras's names, native layouts, the metadata with
+/// format and version. The same parameters give the same bytes. Throws: FormatError when the file can not be written.
 inline void save_parameters(OutputFile& file, std::span<const ParameterSlot> slots, const NativeMetadata& metadata) {
   std::map<std::string, std::string> texts{{"format", native_format}, {"format_version", native_format_version}};
   if (!metadata.config.empty()) texts["config"] = metadata.config;

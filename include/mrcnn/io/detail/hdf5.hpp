@@ -3,7 +3,9 @@
 
 #include <hdf5.h>
 
+#include <algorithm>
 #include <cstdint>
+#include <iterator>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -96,8 +98,8 @@ inline Hdf5Id open_hdf5_object(hid_t parent, const std::string& path) {
   return object;
 }
 
-/// The strings of an attribute, of fixed or variable length; none for an empty array of any type. Nothing when the attribute is
-/// missing. `limit`: the most bytes it may take. Throws: FormatError, beginning with `where`.
+/// The strings of an attribute, of fixed or variable length; none for an empty array of any type. Nothing when the
+/// attribute is missing. `limit`: the most bytes it may take. Throws: FormatError, beginning with `where`.
 inline std::optional<std::vector<std::string>> read_hdf5_strings(hid_t object, const std::string& name,
                                                                  std::uint64_t limit, const std::string& where) {
   const auto fail = [&](const std::string& text) { throw FormatError(where + ": attribute '" + name + "' " + text); };

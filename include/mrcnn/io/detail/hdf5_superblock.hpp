@@ -50,8 +50,8 @@ inline Hdf5Superblock check_hdf5_superblock(const InputFile& file) {
   superblock.version = bytes[8];
   if (superblock.version > 3)
     fail("has HDF5 superblock version " + std::to_string(superblock.version) + ", expected 0 to 3");
-  // Versions 0 and 1: two versions of sub-structures and their sizes come first; version 1 has four bytes more before the
-  // addresses. The addresses are: base, free space (0, 1) or extension (2, 3), end of file.
+  // Versions 0 and 1: two versions of sub-structures and their sizes come first; version 1 has four bytes more before
+  // the addresses. The addresses are: base, free space (0, 1) or extension (2, 3), end of file.
   const bool old = superblock.version < 2;
   const std::size_t width = bytes[old ? 13 : 9];
   if (width != 2 && width != 4 && width != 8)

@@ -32,8 +32,8 @@ inline index_t find_not_finite(const float* elements, index_t count) {
   return -1;
 }
 
-/// to[o][k] = from[k][o], for [rows][columns] = [k][o]. With `swap_pairs` columns 0 and 1, 2 and 3, ... change places: the
-/// deltas (dy, dx, dh, dw) become (dx, dy, dw, dh).
+/// to[o][k] = from[k][o], for [rows][columns] = [k][o]. With `swap_pairs` columns 0 and 1, 2 and 3, ... change places:
+/// the deltas (dy, dx, dh, dw) become (dx, dy, dw, dh).
 ///
 /// Through a tile of whole cache lines on both sides: columns of a power of two fall on few cache sets.
 inline void transpose(const float* from, index_t rows, index_t columns, bool swap_pairs, float* to) {
