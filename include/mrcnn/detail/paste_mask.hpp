@@ -114,55 +114,68 @@ MRCNN_HOST_DEVICE inline void paste_byte_row(const PillowPass& pass, const std::
   }
 }
 
-/// What is known about all pixels between four neighbouring mask values.
+/// What is known about all pixels of a cell, the square between four neighbouring mask values.
 enum class CellVerdict : std::uint8_t { all_zero, all_one, mixed };
 
 /// Between four values on one side of the threshold every interpolated one is on that side. The margin is far above the
-/// rounding of the interpolation; cells on the border, and values near the threshold, are left to the exact computation.
+/// rounding of the interpolation; what lies nearer is left to the exact computation. Around the mask there are zeros,
+/// and there the limits of the mask's range may lift a value, so border cells are never surely above.
 MRCNN_HOST_DEVICE inline CellVerdict cell_verdict(const float* mask, index_t mask_height, index_t mask_width, index_t y,
                                                   index_t x, double threshold) {
   constexpr double margin = 1e-9;
-  if (y < 0 || x < 0 || y + 1 >= mask_height || x + 1 >= mask_width || !(threshold > margin)) return CellVerdict::mixed;
-  const float* corner = mask + y * mask_width + x;
-  const float values[4] = {corner[0], corner[1], corner[mask_width], corner[mask_width + 1]};
-  int above = 0;
-  int below = 0;
-  for (const float value : values) {
-    above += static_cast<double>(value) > product(threshold, 1.0 + margin) && value < 1e30F ? 1 : 0;
-    below += static_cast<double>(value) < product(threshold, 1.0 - margin) && value > -1e-3F ? 1 : 0;
-  }
-  return above == 4 ? CellVerdict::all_one : (below == 4 ? CellVerdict::all_zero : CellVerdict::mixed);
+  if (!(threshold > margin)) return CellVerdict::mixed;
+  const double surely_above = product(threshold, 1.0 + margin);
+  const double surely_below = product(threshold, 1.0 - margin);
+  bool above = true;
+  bool below = true;
+  for (index_t row = y; row <= y + 1; ++row)
+    for (index_t column = x; column <= x + 1; ++column) {
+      const bool inside = row >= 0 && row < mask_height && column >= 0 && column < mask_width;
+      const double value = inside ? static_cast<double>(mask[row * mask_width + column]) : 0.0;
+      above = above && value > surely_above && value <= static_cast<double>(std::numeric_limits<float>::max());
+      below = below && value < surely_below;
+    }
+  return above ? CellVerdict::all_one : (below ? CellVerdict::all_zero : CellVerdict::mixed);
 }
 
-/// One past the last pixel of the box, at most `end`, that lies left of mask column `cell` + 1. Pixel `x` does.
+/// One past the last pixel of [x, end) that lies in mask column `cell` or left of it; x when none does.
 MRCNN_HOST_DEVICE inline index_t cell_end(double step, index_t cell, index_t x, index_t end) {
   const double estimate = (static_cast<double>(cell) + 1.5) / step - 0.5;
-  index_t last = clamp(static_cast<index_t>(estimate) + 1, x + 1, end);
-  while (last > x + 1 && skimage_position(step, last - 1).first > cell) --last;
+  index_t last = clamp(static_cast<index_t>(estimate) + 1, x, end);
+  while (last > x && skimage_position(step, last - 1).first > cell) --last;
   while (last < end && skimage_position(step, last).first <= cell) ++last;
   return last;
 }
 
-/// Row `y` of the box, its pixels [begin, end), by skimage's arithmetic.
+/// Row `y` of the box, its pixels [begin, end), by skimage's arithmetic. Runs of cells with a verdict are filled.
 MRCNN_HOST_DEVICE inline void paste_double_row(const float* mask, index_t mask_height, index_t mask_width,
                                                const MaskRange& range, const PasteRegion& region, index_t y,
                                                index_t begin, index_t end, double threshold, std::uint8_t* row) {
   const double step = static_cast<double>(mask_width) / static_cast<double>(region.width);
   const LinearPosition vertical =
       skimage_position(static_cast<double>(mask_height) / static_cast<double>(region.height), y);
-  for (index_t x = begin; x < end;) {
-    const index_t cell = skimage_position(step, x).first;
-    const index_t last = cell_end(step, cell, x, end);
-    const CellVerdict verdict = cell_verdict(mask, mask_height, mask_width, vertical.first, cell, threshold);
-    for (; x < last; ++x) {
-      if (verdict != CellVerdict::mixed) {
-        row[x - begin] = verdict == CellVerdict::all_one ? 1 : 0;
-        continue;
-      }
-      const double value = skimage_sample(mask, mask_height, mask_width, 1, vertical, skimage_position(step, x));
-      const double clipped = skimage_clip(value, static_cast<double>(range.low), static_cast<double>(range.high));
-      row[x - begin] = clipped >= threshold ? 1 : 0;
+  const auto verdict_of = [&](index_t cell) {
+    return cell_verdict(mask, mask_height, mask_width, vertical.first, cell, threshold);
+  };
+  index_t cell = skimage_position(step, begin).first;
+  CellVerdict verdict = verdict_of(cell);
+  for (index_t x = begin; x < end; ++cell) {
+    CellVerdict next = CellVerdict::mixed;
+    for (; cell + 1 < mask_width; ++cell) {
+      next = verdict_of(cell + 1);
+      if (next != verdict) break;
     }
+    const index_t last = cell + 1 < mask_width ? cell_end(step, cell, x, end) : end;
+    if (verdict != CellVerdict::mixed) {
+      for (; x < last; ++x) row[x - begin] = verdict == CellVerdict::all_one ? 1 : 0;
+    } else {
+      for (; x < last; ++x) {
+        const double value = skimage_sample(mask, mask_height, mask_width, 1, vertical, skimage_position(step, x));
+        const double clipped = skimage_clip(value, static_cast<double>(range.low), static_cast<double>(range.high));
+        row[x - begin] = clipped >= threshold ? 1 : 0;
+      }
+    }
+    verdict = next;
   }
 }
 
