@@ -43,6 +43,8 @@ class TemporaryFolder {
 };
 
 inline void write_file(const std::string& path, std::string_view bytes) {
+  std::error_code ignored;
+  std::filesystem::remove(path, ignored);  // some file systems wait for the disk when a file is overwritten
   std::ofstream(path, std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
 }
 

@@ -30,6 +30,7 @@ struct ModelDescription {
   index_t anchors = 0;        ///< at each position: the number of anchor ratios
   index_t pool_size = 0;      ///< of the box head
   index_t head_channels = 0;  ///< fully connected units of the box head
+  index_t mask_channels = 0;  ///< of the mask head
   index_t class_count = 0;    ///< with the background
   index_t arrays = 0;
   index_t parameters = 0;  ///< with the statistics
@@ -60,14 +61,17 @@ struct ModelDescription {
     std::string absent;
     for (const auto& part : parts) {
       std::string& list = part.absent() ? absent : present;
-      list += (list.empty() ? "" : ", ") + part.name;
-      if (part.name == "backbone" && !part.absent()) list += " " + backbone();
-      if (!part.absent() && !part.missing.empty())
-        list += " (" + std::to_string(part.missing.size()) + " of " + std::to_string(part.expected) +
-                " arrays missing: " + part.missing[0] + (part.missing.size() > 1 ? ", ...)" : ")");
+      if (!list.empty()) list += ", ";
+      list += part.name;
+      if (part.name == "backbone" && !part.absent()) (list += ' ') += backbone();
+      if (part.absent() || part.missing.empty()) continue;
+      list += " (" + std::to_string(part.missing.size()) + " of " + std::to_string(part.expected) + " arrays missing: ";
+      list += part.missing[0] + (part.missing.size() > 1 ? ", ...)" : ")");
     }
-    return "not a whole Mask R-CNN: has " + (present.empty() ? "no part of it" : present) +
-           (absent.empty() ? "" : "; lacks " + absent) + "; " + totals;
+    std::string text = "not a whole Mask R-CNN: has ";
+    text += present.empty() ? "no part of it" : present;
+    if (!absent.empty()) (text += "; lacks ") += absent;
+    return (text += "; ") += totals;
   }
 };
 
@@ -118,6 +122,7 @@ class ModelReader {
     model_.anchors = channels("rpn_class_raw") / 2;
     model_.pool_size = extent("mrcnn_class_conv1", 1, 4);
     model_.head_channels = channels("mrcnn_class_conv1");
+    model_.mask_channels = channels("mrcnn_mask_conv1");
     model_.class_count = extent("mrcnn_class_logits", 0, 2);
   }
 
