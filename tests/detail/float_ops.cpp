@@ -17,14 +17,17 @@ namespace mrcnn {
 namespace unfused_plain {
 void difference(const float* a, const float* b, const float* c, float* out, int n);
 void difference(const double* a, const double* b, const double* c, double* out, int n);
+void difference_of_four(const float* a, const float* b, const float* c, float* out, int n);
 }  // namespace unfused_plain
 namespace unfused_haswell {
 void difference(const float* a, const float* b, const float* c, float* out, int n);
 void difference(const double* a, const double* b, const double* c, double* out, int n);
+void difference_of_four(const float* a, const float* b, const float* c, float* out, int n);
 }  // namespace unfused_haswell
 namespace unfused_target_attribute {
 void difference(const float* a, const float* b, const float* c, float* out, int n);
 void difference(const double* a, const double* b, const double* c, double* out, int n);
+void difference_of_four(const float* a, const float* b, const float* c, float* out, int n);
 }  // namespace unfused_target_attribute
 
 namespace {
@@ -69,6 +72,7 @@ void check_unfused(void (*difference)(const T*, const T*, const T*, T*, int)) {
 TEST_CASE("product: stays rounded in plain code") {
   check_unfused<float>(unfused_plain::difference);
   check_unfused<double>(unfused_plain::difference);
+  check_unfused<float>(unfused_plain::difference_of_four);
 }
 
 #if defined(__x86_64__) && defined(__GNUC__)
@@ -76,12 +80,14 @@ TEST_CASE("product: stays rounded where the compiler may fuse (-O3 -march=haswel
   if (!__builtin_cpu_supports("fma")) return;
   check_unfused<float>(unfused_haswell::difference);
   check_unfused<double>(unfused_haswell::difference);
+  check_unfused<float>(unfused_haswell::difference_of_four);
 }
 
 TEST_CASE("product: stays rounded inside a function with a target attribute") {
   if (!__builtin_cpu_supports("fma")) return;
   check_unfused<float>(unfused_target_attribute::difference);
   check_unfused<double>(unfused_target_attribute::difference);
+  check_unfused<float>(unfused_target_attribute::difference_of_four);
 }
 #endif
 
