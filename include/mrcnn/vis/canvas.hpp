@@ -17,10 +17,16 @@ namespace mrcnn::vis {
 
 namespace detail {
 
+/// Whether `size` elements make `height` rows of `width`.
+inline bool has_extents(std::size_t size, index_t height, index_t width) {
+  if (height < 0 || width < 0) return false;
+  if (height == 0 || width == 0) return size == 0;
+  const auto columns = static_cast<std::size_t>(width);
+  return size % columns == 0 && size / columns == static_cast<std::size_t>(height);
+}
+
 inline void check_image(const char* function, const Image& image) {
-  const bool legal = image.height >= 0 && image.width >= 0 &&
-                     static_cast<index_t>(image.pixels.size()) == image.height * image.width * 3;
-  if (!legal)
+  if (image.pixels.size() % 3 != 0 || !has_extents(image.pixels.size() / 3, image.height, image.width))
     throw ShapeError(std::string(function) + ": image has " + std::to_string(image.pixels.size()) +
                      " bytes, expected [" + std::to_string(image.height) + ", " + std::to_string(image.width) + ", 3]");
 }

@@ -9,6 +9,7 @@
 
 #include "mrcnn/core/error.hpp"
 #include "mrcnn/models/detections.hpp"
+#include "mrcnn/vis/canvas.hpp"
 #include "mrcnn/vis/path.hpp"
 
 namespace mrcnn::vis {
@@ -16,11 +17,13 @@ namespace mrcnn::vis {
 namespace detail {
 
 inline void check_mask(const char* function, const InstanceMask& mask) {
-  const bool legal =
-      mask.width >= 0 && mask.height >= 0 && static_cast<index_t>(mask.pixels.size()) == mask.width * mask.height;
-  if (!legal)
+  if (!has_extents(mask.pixels.size(), mask.height, mask.width))
     throw ShapeError(std::string(function) + ": mask has " + std::to_string(mask.pixels.size()) +
                      " pixels, expected [" + std::to_string(mask.height) + ", " + std::to_string(mask.width) + "]");
+  constexpr index_t farthest = index_t{1} << 31;
+  if (mask.x < -farthest || mask.x > farthest || mask.y < -farthest || mask.y > farthest)
+    throw ShapeError(std::string(function) + ": mask lies at (" + std::to_string(mask.x) + ", " +
+                     std::to_string(mask.y) + "), expected pixels of the picture");
 }
 
 /// The first of `count` bytes at or after `from` that is not 0; `count` when there is none.

@@ -62,9 +62,17 @@ inline void tint(Image& image, const InstanceMask& mask, Color color, double alp
   const index_t bottom = std::min(mask.height, image.height - mask.y);
   for (index_t y = std::max<index_t>(0, -mask.y); y < bottom && left < right; ++y) {
     const std::uint8_t* row = mask.pixels.data() + y * mask.width;
-    std::uint8_t* out = image.pixels.data() + 3 * ((mask.y + y) * image.width + mask.x);
-    for (index_t x = detail::next_set(row, left, right); x < right; x = detail::next_set(row, x + 1, right))
-      for (index_t c = 0; c < 3; ++c) out[3 * x + c] = tinted[static_cast<std::size_t>(c)][out[3 * x + c]];
+    const index_t origin = (mask.y + y) * image.width + mask.x;  // of the mask's row, in or left of the picture
+    for (index_t x = detail::next_set(row, left, right); x < right;) {
+      const index_t end = detail::next_clear(row, x, right);
+      std::uint8_t* const last = image.pixels.data() + 3 * (origin + end);
+      for (std::uint8_t* pixel = image.pixels.data() + 3 * (origin + x); pixel != last; pixel += 3) {
+        pixel[0] = tinted[0][pixel[0]];
+        pixel[1] = tinted[1][pixel[1]];
+        pixel[2] = tinted[2][pixel[2]];
+      }
+      x = detail::next_set(row, end, right);
+    }
   }
 }
 

@@ -56,7 +56,7 @@ constexpr Color from_hsv(double hue, double saturation, double value) {
 /// value change every few steps to keep apart what comes round to a similar hue.
 constexpr Color instance_color(std::int64_t i) {
   constexpr double golden_section = 0.61803398874989485;
-  constexpr std::array<double, 3> saturations{0.90, 0.68, 1.00};
+  constexpr std::array<double, 3> saturations{0.92, 0.68, 1.00};
   constexpr std::array<double, 2> values{1.00, 0.86};
   const std::int64_t index = i < 0 ? -(i + 1) : i;
   const auto tier = static_cast<std::size_t>(index / 8 % 6);
