@@ -79,10 +79,17 @@ class OutputFile {
   }
   void write(std::string_view text) { write(text.data(), text.size()); }
 
-  /// Closes the file and puts it in its place. Nothing can be written after that.
+  /// Where the bytes are until `commit`; empty when the target is written directly.
+  const std::string& temporary() const { return temporary_; }
+
+  /// Ends writing: nothing can be written after that. `commit` still has to put the file in its place.
+  void close() {
+    if (descriptor_ >= 0 && ::close(std::exchange(descriptor_, -1)) != 0) fail("can not be written: ", errno);
+  }
+
+  /// Closes the file and puts it in its place.
   void commit() {
-    if (descriptor_ < 0) return;
-    if (::close(std::exchange(descriptor_, -1)) != 0) fail("can not be written: ", errno);
+    close();
     if (!temporary_.empty() && std::rename(temporary_.c_str(), target_.c_str()) != 0)
       fail("can not be put in place: ", errno);
     temporary_.clear();

@@ -1,0 +1,86 @@
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <exception>
+#include <new>
+#include <string>
+#include <vector>
+
+#include "command_line.hpp"
+#include "commands.hpp"
+#include "interrupt.hpp"
+#include "mrcnn/version.hpp"
+
+namespace {
+
+using mrcnn::cli::UsageError;
+
+constexpr const char* help_text =
+    R"(mrcnn: finds the objects in pictures, with a box, a class and a mask for each (Mask R-CNN).
+
+usage: mrcnn COMMAND ...
+  mrcnn detect IMAGE... --weights FILE   detect, write pictures and COCO records
+  mrcnn convert IN.h5 OUT.safetensors    weights of Keras into the native format
+  mrcnn inspect FILE                     what a file of weights or tensors holds
+  mrcnn COMMAND --help                   all options of a command, with examples
+  mrcnn --version
+
+A first picture, with the weights that matterport published (mask_rcnn_coco.h5, COCO's 80 classes):
+  mrcnn detect photo.jpg --weights mask_rcnn_coco.h5 --output found.png
+
+Exit status: 0 when all went well, 1 when a file is missing, damaged or does not fit, 2 when the command line is wrong.
+)";
+
+struct Command {
+  const char* name;
+  int (*run)(const std::vector<std::string>&);
+};
+constexpr std::array commands{Command{"detect", mrcnn::cli::detect}, Command{"convert", mrcnn::cli::convert},
+                              Command{"inspect", mrcnn::cli::inspect}};
+
+int run(const std::vector<std::string>& words) {
+  if (words.empty()) throw UsageError("no command, expected detect, convert or inspect; mrcnn --help tells more");
+  const std::string& name = words[0];
+  if (name == "--help" || name == "-h" || name == "help") {
+    std::fputs(help_text, stdout);
+    return 0;
+  }
+  if (name == "--version") {
+    std::printf("mrcnn %s\n", MRCNN_VERSION);
+    return 0;
+  }
+  std::vector<std::string> known;
+  for (const Command& command : commands) {
+    if (name == command.name) return command.run({words.begin() + 1, words.end()});
+    known.emplace_back(command.name);
+  }
+  throw UsageError("unknown command '" + name + "', expected detect, convert or inspect" +
+                   mrcnn::io::detail::did_you_mean(name, known) + "; mrcnn --help tells more");
+}
+
+/// One line on the error stream, whatever a file name or a message holds.
+int report(std::string text, int status) {
+  for (char& c : text)
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = ' ';
+  std::fflush(stdout);
+  std::fprintf(stderr, "mrcnn: %s\n", text.c_str());
+  return status;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  mrcnn::cli::watch_interrupts();
+  int status = 0;
+  try {
+    status = run({argv + std::min(argc, 1), argv + argc});
+  } catch (const UsageError& error) {
+    return report(error.what(), 2);
+  } catch (const std::bad_alloc&) {
+    return report("out of memory: use smaller pictures, a smaller image_max_dim or fewer detections", 1);
+  } catch (const std::exception& error) {
+    return report(error.what(), 1);
+  }
+  if (std::fflush(stdout) != 0) return report("the standard output can not be written", 1);
+  return status;
+}

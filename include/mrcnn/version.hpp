@@ -1,0 +1,10 @@
+#ifndef MRCNN_VERSION_HPP
+#define MRCNN_VERSION_HPP
+
+#define MRCNN_VERSION_MAJOR 0
+#define MRCNN_VERSION_MINOR 1
+#define MRCNN_VERSION_PATCH 0
+/// As text: "0.1.0".
+#define MRCNN_VERSION "0.1.0"
+
+#endif
