@@ -120,8 +120,9 @@ TEST_CASE("areas beyond 32 bits") { CHECK(area(Rle{0, 0, {0, 4000000000U, 1, 400
 TEST_CASE("noise survives encoding, the string, and decoding") {
   const index_t sizes[][2] = {{1, 1}, {1, 50}, {50, 1}, {7, 8}, {33, 17}, {64, 64}, {100, 129}};
   unsigned seed = 0;
-  for (const auto& [height, width] : sizes)
+  for (const auto& size : sizes)
     for (const int percent : {0, 1, 30, 50, 97, 100}) {
+      const index_t height = size[0], width = size[1];
       const Mask mask = noise(height, width, percent, ++seed);
       CAPTURE(height);
       CAPTURE(percent);

@@ -83,7 +83,7 @@ Golden read_case(const std::string& name, const std::string& profile) {
     kept.insert(kept.end(), placed.begin(), placed.end());
     golden.masks.insert(golden.masks.end(), masks.begin() + static_cast<std::ptrdiff_t>(784 * i),
                         masks.begin() + static_cast<std::ptrdiff_t>(784 * (i + 1)));
-    for (const std::size_t k : {1, 0, 3, 2}) golden.boxes.push_back(static_cast<float>(placed[k]));
+    for (const std::size_t k : {1U, 0U, 3U, 2U}) golden.boxes.push_back(static_cast<float>(placed[k]));
   }
   CHECK(kept == std::vector<double>(final_boxes.begin(), final_boxes.end()));
 

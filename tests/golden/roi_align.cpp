@@ -43,7 +43,7 @@ class Golden {
 std::vector<float> boxes_of(const std::vector<float>& rows, index_t count, std::size_t columns, float unit) {
   std::vector<float> boxes;
   for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i)
-    for (const std::size_t column : {1, 0, 3, 2}) boxes.push_back(rows[i * columns + column] / unit);
+    for (const std::size_t column : {1U, 0U, 3U, 2U}) boxes.push_back(rows[i * columns + column] / unit);
   return boxes;
 }
 

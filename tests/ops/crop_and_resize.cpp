@@ -121,7 +121,9 @@ TEST_CASE_TEMPLATE("crop_and_resize: equals the definition, any size, channels o
                               {5, 9, 3, 7, 2, 11},
                               {16, 8, 4, 1, 5, 9},
                               {6, 6, 13, 14, 14, 4}};
-  for (const auto& [height, width, channels, crop_height, crop_width, n] : sizes) {
+  for (const auto& size : sizes) {
+    const index_t height = size[0], width = size[1], channels = size[2];
+    const index_t crop_height = size[3], crop_width = size[4], n = size[5];
     CAPTURE(channels);
     Draw draw(7);
     const auto image = draw.numbers(static_cast<std::size_t>(2 * height * width * channels), -2, 2);
@@ -132,8 +134,9 @@ TEST_CASE_TEMPLATE("crop_and_resize: equals the definition, any size, channels o
     crop_and_resize(backend, tensor<float>(backend, {2, height, width, channels}, image),
                     tensor<float>(backend, {n, 4}, boxes), tensor<std::int32_t>(backend, {n}, images), {}, crops);
     const auto found = to_host(backend, crops);
-    const index_t size = height * width * channels;
-    const std::vector<float> halves[] = {{image.begin(), image.begin() + size}, {image.begin() + size, image.end()}};
+    const index_t elements = height * width * channels;
+    const std::vector<float> halves[] = {{image.begin(), image.begin() + elements},
+                                         {image.begin() + elements, image.end()}};
     double worst = 0;
     std::size_t at = 0;
     for (std::size_t b = 0; b < images.size(); ++b)

@@ -220,7 +220,8 @@ TEST_CASE_TEMPLATE("paste_masks: equals dense references for masks and boxes of 
                               {28, 28, 63, 65}, {28, 28, 129, 64}, {1, 1, 5, 7},     {2, 3, 40, 31},
                               {33, 5, 17, 64},  {65, 40, 9, 100},  {14, 14, 27, 29}, {28, 28, 200, 190}};
   Draw draw(41);
-  for (const auto& [rows, columns, height, width] : sizes) {
+  for (const auto& size : sizes) {
+    const index_t rows = size[0], columns = size[1], height = size[2], width = size[3];
     CAPTURE(rows);
     CAPTURE(height);
     CAPTURE(width);
