@@ -1,6 +1,7 @@
 #ifndef MRCNN_TESTS_SUPPORT_IMAGE_FILES_HPP
 #define MRCNN_TESTS_SUPPORT_IMAGE_FILES_HPP
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -28,17 +29,22 @@ inline ByteVector number(std::uint64_t value, int count, bool big_endian = true)
   return bytes;
 }
 
+/// Bit by bit, as the PNG standard defines it.
+inline std::uint32_t png_checksum(const std::uint8_t* bytes, std::size_t count) {
+  std::uint32_t crc = 0xFFFFFFFFU;
+  for (std::size_t i = 0; i < count; ++i) {
+    crc ^= bytes[i];
+    for (int bit = 0; bit < 8; ++bit) crc = (crc & 1U) != 0 ? crc >> 1 ^ 0xEDB88320U : crc >> 1;
+  }
+  return crc ^ 0xFFFFFFFFU;
+}
+
 inline ByteVector png_chunk(std::string_view type, const ByteVector& data) {
   ByteVector checked = bytes_of(type);
   append(checked, data);
-  std::uint32_t crc = 0xFFFFFFFFU;  // bit by bit, as the PNG standard defines it
-  for (const std::uint8_t byte : checked) {
-    crc ^= byte;
-    for (int bit = 0; bit < 8; ++bit) crc = (crc & 1U) != 0 ? crc >> 1 ^ 0xEDB88320U : crc >> 1;
-  }
   ByteVector chunk = number(data.size(), 4);
   append(chunk, checked);
-  append(chunk, number(crc ^ 0xFFFFFFFFU, 4));
+  append(chunk, number(png_checksum(checked.data(), checked.size()), 4));
   return chunk;
 }
 
@@ -79,6 +85,53 @@ inline ByteVector png_file(std::uint32_t width, const std::vector<ByteVector>& r
   append(file, png_chunk("IDAT", zlib_stored(raw)));
   append(file, png_chunk("IEND", {}));
   return file;
+}
+
+/// Makes the checksums of a damaged PNG right again, as far as its chunks can be followed.
+inline void repair_png_checksums(ByteVector& file) {
+  if (file.size() < 8 || file[1] != 'P' || file[2] != 'N' || file[3] != 'G') return;
+  for (std::size_t at = 8; at + 12 <= file.size();) {
+    std::size_t length = 0;
+    for (std::size_t i = 0; i < 4; ++i) length = length << 8 | file[at + i];
+    if (length > file.size() - at - 12) return;
+    const ByteVector checksum = number(png_checksum(file.data() + at + 4, length + 4), 4);
+    std::copy(checksum.begin(), checksum.end(), file.begin() + static_cast<std::ptrdiff_t>(at + 8 + length));
+    at += 12 + length;
+  }
+}
+
+/// 2 x 2 pixels 1 2 3, 4 5 6 / 7 8 9, 10 11 12: rows from the bottom, blue green red, padded to four bytes.
+inline ByteVector bmp_file() {
+  ByteVector bmp = bytes_of("BM");
+  for (const unsigned field : {70U, 0U, 54U, 40U, 2U, 2U}) append(bmp, number(field, 4, false));
+  append(bmp, number(1, 2, false));
+  append(bmp, number(24, 2, false));
+  for (const unsigned field : {0U, 16U, 0U, 0U, 0U, 0U}) append(bmp, number(field, 4, false));
+  append(bmp, {9, 8, 7, 12, 11, 10, 0, 0, 3, 2, 1, 6, 5, 4, 0, 0});
+  return bmp;
+}
+
+/// 2 x 1 pixels 1 2 3, 4 5 6: from the top, blue green red.
+inline ByteVector tga_file() { return {0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 1, 0, 24, 0x20, 3, 2, 1, 6, 5, 4}; }
+
+/// 2 x 1 pixels 1 2 3, 4 5 6: one plane after the other, not compressed.
+inline ByteVector psd_file() {
+  ByteVector psd = bytes_of("8BPS");
+  append(psd, {0, 1, 0, 0, 0, 0, 0, 0, 0, 3});
+  append(psd, number(1, 4));
+  append(psd, number(2, 4));
+  append(psd, {0, 8, 0, 3});
+  for (int empty = 0; empty < 3; ++empty) append(psd, number(0, 4));
+  append(psd, {0, 0, 1, 4, 2, 5, 3, 6});
+  return psd;
+}
+
+/// 2 x 1 pixels 10 20 30, 40 50 60, of four colours. Codes: clear, 1, 2, end, of three bits each.
+inline ByteVector gif_file() {
+  ByteVector gif = bytes_of("GIF89a");
+  append(gif, {2, 0, 1, 0, 0x81, 0, 0, 0, 0, 0, 10, 20, 30, 40, 50, 60, 0, 0, 0});
+  append(gif, {0x2C, 0, 0, 0, 0, 2, 0, 1, 0, 0, 2, 2, 0b10001100, 0b00001010, 0, 0x3B});
+  return gif;
 }
 
 /// The TIFF structure of an Exif block whose only tag is Orientation.

@@ -47,6 +47,8 @@ class JpegWalk {
       if (marker == 0 || marker == 1 || (marker >= 0xD0 && marker <= 0xD8)) continue;  // these stand alone
       at = segment(marker, at);
     }
+    const bool half_a_marker = !found_.end_marker && bytes_.back() == 0xFF;
+    if (half_a_marker) found_.end = std::max(found_.last_scan, bytes_.size() - 1);
     if (found_.damaged.empty() && found_.missing.empty()) judge();
     return found_;
   }
@@ -81,12 +83,42 @@ class JpegWalk {
       found_.orientation = exif_orientation(body.subspan(6));
     } else if (marker == 0xDD && body.size() >= 2) {
       restart_interval_ = number(at + 2);
+    } else if (marker == 0xDB) {
+      check_quantisation(body);
+    } else if (marker == 0xC4) {
+      check_huffman(body);
     } else if (frame) {
       read_frame(marker, body);
     } else if (marker == 0xDA) {
       return scan(body, at + length);
     }
     return at + length;
+  }
+
+  /// Tables that do not fill their segment exactly, or have more entries than a table can, would carry a decoder that
+  /// trusts them out of its memory.
+  void check_quantisation(std::span<const std::uint8_t> body) {
+    while (!body.empty()) {
+      const std::size_t length = body[0] >> 4 == 0 ? 65 : 129;
+      if (body[0] >> 4 > 1 || (body[0] & 15) > 3 || body.size() < length) {
+        found_.damaged = "a quantisation table is malformed";
+        return;
+      }
+      body = body.subspan(length);
+    }
+  }
+
+  void check_huffman(std::span<const std::uint8_t> body) {
+    constexpr std::size_t counts = 16;
+    while (!body.empty()) {
+      std::size_t codes = 0;
+      for (std::size_t i = 1; i <= counts && i < body.size(); ++i) codes += body[i];
+      if (body[0] >> 4 > 1 || (body[0] & 15) > 3 || codes > 256 || body.size() < 1 + counts + codes) {
+        found_.damaged = "a Huffman table is malformed";
+        return;
+      }
+      body = body.subspan(1 + counts + codes);
+    }
   }
 
   void read_frame(int marker, std::span<const std::uint8_t> body) {
@@ -184,8 +216,10 @@ class JpegWalk {
   /// is missing too: an encoder may leave them out.
   void judge() {
     if (components_.empty() || found_.last_scan == 0) {
-      (found_.end_marker ? found_.damaged : found_.missing) = "all of its pixels";
-      if (found_.end_marker) found_.damaged = "it holds no picture";
+      if (found_.end_marker)
+        found_.damaged = "it holds no picture";
+      else
+        found_.missing = "all of its pixels";
       return;
     }
     for (const Component& component : components_) {
