@@ -1,10 +1,7 @@
-#include <sys/stat.h>
-
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
 #include <optional>
-#include <set>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -12,6 +9,7 @@
 
 #include "command_line.hpp"
 #include "commands.hpp"
+#include "distinct_files.hpp"
 #include "model_setup.hpp"
 #include "mrcnn/core/host_backend.hpp"
 #include "mrcnn/io/config.hpp"
@@ -153,28 +151,6 @@ Targets choose_targets(const DetectCommand& command, const PictureList& list) {
   return targets;
 }
 
-/// Two files are the same when they have one path, or are one file already.
-class DistinctFiles {
- public:
-  void input(const std::string& path) {
-    struct stat status {};
-    if (::stat(path.c_str(), &status) == 0) inputs_.emplace(status.st_dev, status.st_ino);
-  }
-  void output(const std::string& path) {
-    struct stat status {};
-    const bool exists = ::stat(path.c_str(), &status) == 0;
-    if (exists && inputs_.count({status.st_dev, status.st_ino}) > 0)
-      throw UsageError(path + ": would be overwritten, but is read in this run; choose another name for the output");
-    if (exists && !S_ISREG(status.st_mode)) return;
-    if (!outputs_.insert(fs::absolute(path).lexically_normal()).second)
-      throw UsageError(path + ": is the target of two outputs; choose different names");
-  }
-
- private:
-  std::set<std::pair<dev_t, ino_t>> inputs_;
-  std::set<fs::path> outputs_;
-};
-
 void check_distinct(const DetectCommand& command, const PictureList& list, const Targets& targets) {
   DistinctFiles files;
   files.input(*command.weights);
@@ -218,13 +194,12 @@ class StopWatch {
 /// One run of the command, from the weights to the files.
 class Detector {
  public:
-  Detector(const DetectCommand& command, PictureList list)
+  Detector(const DetectCommand& command, PictureList list, Targets targets)
       : list_(std::move(list)),
-        targets_(choose_targets(command, list_)),
+        targets_(std::move(targets)),
         setup_(set_up_model(*command.weights, command.model)),
         net_(HostBackend(command.threads), setup_.config),
         records_(setup_.class_names) {
-    check_distinct(command, list_, targets_);
     if (command.verbose) print_setup();
     if (!targets_.drawings.empty()) drawing_.typeface = command.font ? vis::load_font(*command.font) : vis::default_typeface();
     open_outputs(command);
@@ -347,7 +322,10 @@ class Detector {
 int detect(const std::vector<std::string>& words) {
   const auto command = parse(words);
   if (!command) return 0;
-  return Detector(*command, list_pictures(command->arguments)).run();
+  PictureList list = list_pictures(command->arguments);
+  Targets targets = choose_targets(*command, list);
+  check_distinct(*command, list, targets);
+  return Detector(*command, std::move(list), std::move(targets)).run();
 }
 
 }  // namespace mrcnn::cli

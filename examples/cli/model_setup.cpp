@@ -114,7 +114,7 @@ void ModelOptions::check(const CommandLine& line) const {
 ModelSetup set_up_model(const std::string& weights_path, const ModelOptions& options) {
   std::optional<io::JsonDocument> document;
   if (options.config) document = io::JsonDocument::open(*options.config);
-  ModelSetup setup{io::open_weights(weights_path), {}, {}, {}};
+  ModelSetup setup{io::open_weights(weights_path), {}, {}, {}, false};
   setup.description = io::describe_model(setup.weights);
   check_is_whole(weights_path, setup.description);
   const auto metadata = io::native_metadata(setup.weights);
@@ -148,6 +148,7 @@ ModelSetup set_up_model(const std::string& weights_path, const ModelOptions& opt
     throw FormatError((options.config ? *options.config : weights_path) + ": " + error.what());
   }
   setup.class_names = settle_class_names(options.classes, metadata.class_names, setup.config.num_classes, weights_path);
+  setup.names_are_given = options.classes || !metadata.class_names.empty();
   return setup;
 }
 

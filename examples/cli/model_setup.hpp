@@ -32,6 +32,7 @@ struct ModelSetup {
   io::ModelDescription description;
   MaskRCNNConfig config;
   std::vector<std::string> class_names;  ///< without the background
+  bool names_are_given = false;          ///< by an option or the weights file: not guessed
 };
 
 /// Opens a weights file and settles the configuration: option, then --config, then the metadata of the file, then
