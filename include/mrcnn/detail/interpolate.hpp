@@ -25,6 +25,44 @@ MRCNN_HOST_DEVICE inline T bilinear(T top_left, T top_right, T bottom_left, T bo
   return top + product(bottom - top, y);
 }
 
+/// What a host computes channels with at a time; named through the element type, because nvcc refuses the vector itself
+/// even in code that a device never reaches.
+template <class T>
+struct ChannelVector;
+template <>
+struct ChannelVector<float> {
+  using type = Float4;
+};
+
+/// The corners of a sampling point, first channel.
+template <class T>
+struct Corners {
+  const T* top_left;
+  const T* top_right;
+  const T* bottom_left;
+  const T* bottom_right;
+};
+
+/// As many channels as fill whole vectors, which are dense; returns how many.
+template <class Vector, class T>
+MRCNN_HOST_DEVICE index_t interpolate_vectors(const Corners<T>& corners, T x, T y, index_t channels, T* pixel) {
+  constexpr index_t lanes = sizeof(Vector) / sizeof(T);
+  const auto load = [](const T* source) {
+    Vector values;
+    std::memcpy(&values, source, sizeof values);
+    return values;
+  };
+  const Vector xs = x - Vector{};  // in every lane
+  const Vector ys = y - Vector{};
+  index_t c = 0;
+  for (; c + lanes <= channels; c += lanes) {
+    const Vector values = bilinear(load(corners.top_left + c), load(corners.top_right + c),
+                                   load(corners.bottom_left + c), load(corners.bottom_right + c), xs, ys);
+    std::memcpy(pixel + c, &values, sizeof values);
+  }
+  return c;
+}
+
 /// `pixel[c]` = the value of channel c at (row, column), for all channels.
 ///
 /// @param image     the first element of the image in question
@@ -34,32 +72,20 @@ MRCNN_HOST_DEVICE void interpolate_channels(const T* image, const Features& feat
                                             const AxisSample& column, T* pixel) {
   const index_t row_stride = features.stride(1);
   const index_t column_stride = features.stride(2);
+  const index_t step = features.stride(3);
   const index_t channels = features.extent(3);
-  const T* top_left = image + row.low * row_stride + column.low * column_stride;
-  const T* top_right = image + row.low * row_stride + column.high * column_stride;
-  const T* bottom_left = image + row.high * row_stride + column.low * column_stride;
-  const T* bottom_right = image + row.high * row_stride + column.high * column_stride;
+  const T* top = image + row.low * row_stride;
+  const T* bottom = image + row.high * row_stride;
+  const Corners<T> corners = {top + column.low * column_stride, top + column.high * column_stride,
+                              bottom + column.low * column_stride, bottom + column.high * column_stride};
   const T x = static_cast<T>(column.fraction);
   const T y = static_cast<T>(row.fraction);
   index_t c = 0;
-  if constexpr (use_float4 && std::is_same_v<T, float> &&
-                std::is_same_v<typename Features::layout_type, layout_right>) {
-    const Float4 x4 = {x, x, x, x};
-    const Float4 y4 = {y, y, y, y};
-    const auto load = [](const float* source) {
-      Float4 values;
-      std::memcpy(&values, source, sizeof values);
-      return values;
-    };
-    for (; c + 4 <= channels; c += 4) {
-      const Float4 values =
-          bilinear(load(top_left + c), load(top_right + c), load(bottom_left + c), load(bottom_right + c), x4, y4);
-      std::memcpy(pixel + c, &values, sizeof values);
-    }
-  }
-  const index_t step = features.stride(3);
+  if constexpr (use_float4 && std::is_same_v<T, float> && std::is_same_v<typename Features::layout_type, layout_right>)
+    c = interpolate_vectors<typename ChannelVector<T>::type>(corners, x, y, channels, pixel);
   for (; c < channels; ++c)
-    pixel[c] = bilinear(top_left[c * step], top_right[c * step], bottom_left[c * step], bottom_right[c * step], x, y);
+    pixel[c] = bilinear(corners.top_left[c * step], corners.top_right[c * step], corners.bottom_left[c * step],
+                        corners.bottom_right[c * step], x, y);
 }
 
 }  // namespace mrcnn::detail

@@ -14,6 +14,8 @@
 
 namespace mrcnn::detail {
 
+inline constexpr float beyond_all_floats = std::numeric_limits<float>::infinity();
+
 struct PasteRule {
   bool bytes = true;                // stretched to bytes and resampled by Pillow, else skimage in double
   double threshold = 0.5;           // of skimage's values
@@ -60,8 +62,7 @@ struct MaskRange {
 };
 
 MRCNN_HOST_DEVICE inline MaskRange mask_range(const float* mask, index_t pixels) {
-  constexpr float infinity = std::numeric_limits<float>::infinity();
-  MaskRange range{infinity, -infinity};
+  MaskRange range{beyond_all_floats, -beyond_all_floats};
   for (index_t i = 0; i < pixels; ++i) {
     if (mask[i] < range.low) range.low = mask[i];
     if (mask[i] > range.high) range.high = mask[i];
@@ -132,7 +133,7 @@ MRCNN_HOST_DEVICE inline CellVerdict cell_verdict(const float* mask, index_t mas
     for (index_t column = x; column <= x + 1; ++column) {
       const bool inside = row >= 0 && row < mask_height && column >= 0 && column < mask_width;
       const double value = inside ? static_cast<double>(mask[row * mask_width + column]) : 0.0;
-      above = above && value > surely_above && value <= static_cast<double>(std::numeric_limits<float>::max());
+      above = above && value > surely_above && value < static_cast<double>(beyond_all_floats);
       below = below && value < surely_below;
     }
   return above ? CellVerdict::all_one : (below ? CellVerdict::all_zero : CellVerdict::mixed);

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <type_traits>
 
@@ -67,10 +68,12 @@ struct PyramidCropAndResizeOptions {
 
 namespace detail {
 
+inline constexpr float smallest_normal_float = std::numeric_limits<float>::min();
+inline constexpr float largest_float = std::numeric_limits<float>::max();
+
 /// Logarithm to the base 2 that is exact for powers of two.
 MRCNN_HOST_DEVICE inline float log2_exact_powers(float x) {
-  const bool normal = x >= std::numeric_limits<float>::min() && x <= std::numeric_limits<float>::max();
-  if (!normal) return log(x) / log(2.0F);
+  if (!(x >= smallest_normal_float && x <= largest_float)) return log(x) / log(2.0F);
   const auto bits = std::bit_cast<std::uint32_t>(x);
   const auto exponent = static_cast<int>(bits >> 23) - 127;
   const float mantissa = std::bit_cast<float>((bits & 0x7FFFFFU) | 0x3F800000U);
