@@ -201,6 +201,8 @@ inline void check_config(const MaskRCNNConfig& config) {
     fail("backbone", std::to_string(config.backbone.blocks.size()) + " stages", "block counts and widths of 4 stages");
   for (std::size_t stage = 0; stage < 4; ++stage) {
     at_least("backbone.blocks", config.backbone.blocks[stage], 1);
+    if (config.backbone.blocks[stage] > 26)
+      fail("backbone.blocks", std::to_string(config.backbone.blocks[stage]), "at most 26: blocks are named a to z");
     at_least("backbone.widths", config.backbone.widths[stage], 1);
   }
   if (config.rpn_anchor_scales.size() != config.backbone_strides.size())

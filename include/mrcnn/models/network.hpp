@@ -98,6 +98,7 @@ class Network {
 
   explicit Network(const MaskRCNNConfig& config)
       : config_(config),
+        anchors_{config.rpn_anchor_scales, config.rpn_anchor_ratios, config.backbone_strides, config.rpn_anchor_stride},
         backbone_(config.backbone),
         fpn_(config.backbone, config.top_down_pyramid_size),
         rpn_(config),
@@ -167,10 +168,8 @@ class Network {
     watch.tap(backend, "rpn_bbox", rpn.deltas);
     watch.done(backend, "region proposal network");
 
-    const AnchorGenerator generator{config_.rpn_anchor_scales, config_.rpn_anchor_ratios, config_.backbone_strides,
-                                    config_.rpn_anchor_stride};
     auto anchors = make_tensor<float>(backend, {rpn.logits.extent(1), 4});
-    generate_anchors(backend, generator, images.extent(1), images.extent(2), frames.anchors, anchors);
+    generate_anchors(backend, anchors_, images.extent(1), images.extent(2), frames.anchors, anchors);
     watch.tap_unbatched(backend, "anchors", anchors);
 
     ProposalOptions options;
@@ -276,6 +275,7 @@ class Network {
   }
 
   MaskRCNNConfig config_;
+  AnchorGenerator anchors_;
   ResNet<Backend> backbone_;
   FPN<Backend> fpn_;
   RPN<Backend> rpn_;
