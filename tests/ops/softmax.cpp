@@ -67,6 +67,25 @@ TEST_CASE_TEMPLATE("softmax: NaN takes its whole row and no other; infinity take
   CHECK(std::vector<float>(p.begin() + 4, p.end()) == std::vector<float>{1, 0, 0.5F, 0.5F, 0.5F, 0.5F});
 }
 
+TEST_CASE("softmax: rows of two classes have a path of their own, with the same bits") {
+  const HostBackend backend(1);
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  test::Draw draw(6);
+  auto logits = draw.numbers(4000, -30, 30);
+  const std::vector<float> edges = {0, -0.0F, 5, infinity, -infinity, nan};
+  for (const float first : edges)
+    for (const float second : edges) logits.insert(logits.end(), {first, second});
+  const auto n = static_cast<index_t>(logits.size() / 2);
+  auto rows = tensor<float>(backend, {n, 2}, logits);
+  softmax(backend, rows, rows);
+  const auto paired = to_host(backend, rows);
+  std::vector<float> general(logits.size());
+  const detail::SoftmaxFunctor functor{logits.data(), general.data(), 2};
+  for (index_t i = 0; i < n; ++i) functor(i);
+  for (std::size_t i = 0; i < general.size(); ++i)
+    REQUIRE((paired[i] == general[i] || (std::isnan(paired[i]) && std::isnan(general[i]))));
+}
+
 TEST_CASE("softmax: one and three threads give the same bits") {
   test::Draw draw(17);
   const index_t n = 30001;

@@ -57,7 +57,11 @@ struct PoolWindow {
     for (index_t y = y_begin; y < y_end; ++y)
       for (index_t x = x_begin; x < x_end; ++x) {
         const T* pixel = image + y * row_stride + x * channels + c;
-        for (int j = 0; j < Width; ++j) best[j] = best[j] < pixel[j] || pixel[j] != pixel[j] ? pixel[j] : best[j];
+        for (int j = 0; j < Width; ++j) {
+          const T value = pixel[j];
+          // Not `||`, whose jump would keep compilers from vectorising.
+          best[j] = static_cast<bool>((best[j] < value) | (value != value)) ? value : best[j];
+        }
       }
     for (int j = 0; j < Width; ++j) out[c + j] = best[j];
   }

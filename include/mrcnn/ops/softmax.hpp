@@ -7,6 +7,9 @@
 namespace mrcnn {
 namespace detail {
 
+/// exp(x - largest); 1 for the largest itself, also where infinity minus infinity would give NaN.
+MRCNN_HOST_DEVICE inline float softmax_term(float x, float largest) { return x == largest ? 1.0F : exp(x - largest); }
+
 /// One row. `out` may be `in`.
 struct SoftmaxFunctor {
   const float* in;
@@ -20,11 +23,27 @@ struct SoftmaxFunctor {
     for (index_t c = 1; c < classes; ++c) largest = max(largest, x[c]);
     float sum = 0.0F;
     for (index_t c = 0; c < classes; ++c) {
-      // The largest gives 1 without an exponential, also where infinity minus infinity would give NaN.
-      y[c] = x[c] == largest ? 1.0F : exp(x[c] - largest);
+      y[c] = softmax_term(x[c], largest);
       sum += y[c];
     }
     for (index_t c = 0; c < classes; ++c) y[c] /= sum;
+  }
+};
+
+/// One row of two classes: the same numbers with one exponential, and without a jump that depends on which is larger.
+struct PairSoftmaxFunctor {
+  const float* in;
+  float* out;
+
+  MRCNN_HOST_DEVICE void operator()(index_t i) const {
+    const float first = in[2 * i];
+    const float second = in[2 * i + 1];
+    const bool first_is_largest = !(first < second);
+    const float term = softmax_term(first_is_largest ? second : first, first_is_largest ? first : second);
+    const float larger = 1.0F / (1.0F + term);
+    const float smaller = term / (1.0F + term);
+    out[2 * i] = first_is_largest ? larger : smaller;
+    out[2 * i + 1] = first_is_largest ? smaller : larger;
   }
 };
 
@@ -45,6 +64,7 @@ void softmax(const Backend& backend, const Logits& logits, Probabilities&& proba
   const auto out = output<float, 2>(backend, probabilities, "softmax", "probabilities", in.extents());
   const index_t classes = in.extent(1);
   if (classes == 0) return;
+  if (classes == 2) return backend.parallel_for(in.extent(0), detail::PairSoftmaxFunctor{in.data(), out.data()});
   backend.parallel_for(in.extent(0), detail::SoftmaxFunctor{in.data(), out.data(), classes},
                        detail::max<index_t>(1, 2048 / classes));
 }
