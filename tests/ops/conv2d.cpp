@@ -145,12 +145,35 @@ TEST_CASE_TEMPLATE("conv2d: Winograd is close to the sum in double, also off its
       make_convolution({{1, 14, 14, 256}}, {{80, 3, 3, 256}}, {.padding = {1, 1, 1, 1}, .activation = Activation::relu}),
       make_convolution({{1, 3, 3, 4}}, {{4, 3, 3, 4}}, {}),
       make_convolution({{3, 6, 1, 8}}, {{5, 3, 3, 8}}, {.padding = {2, 1, 0, 3}}),
-      make_convolution({{1, 9, 9, 16}}, {{16, 3, 3, 16}}, {.stride_y = 2, .stride_x = 2, .padding = {1, 1, 1, 1}}),
+      make_convolution({{1, 9, 9, 16}}, {{16, 1, 1, 16}}, {.stride_y = 2, .stride_x = 2}),  // no Winograd: not 3x3
   };
   for (const Convolution& c : shapes) {
     CAPTURE(detail::to_string(c.input));
     CAPTURE(detail::to_string(c.kernel));
     CHECK(test::worst_error(run(backend, c, ConvAlgorithm::winograd), test::reference_convolution(c)) < 2e-5);
+  }
+}
+
+TEST_CASE_TEMPLATE("conv2d: Winograd adds bias and residual and applies ReLU as the direct algorithm does", Backend,
+                   MRCNN_TEST_BACKENDS) {
+  const auto backend = make_backend<Backend>();
+  for (const Residual kind : {Residual::same, Residual::nearest2x}) {
+    const Convolution c = make_convolution({{2, 6, 10, 5}}, {{21, 3, 3, 5}},
+                                           {.padding = {1, 1, 1, 1}, .activation = Activation::relu});
+    const Extents<4> half{{2, 3, 5, 21}};
+    const Extents<4> extents = kind == Residual::same ? c.output() : half;
+    const auto residual = upload(backend, extents, test::noise(extents.size(), 9));
+    const auto input = upload(backend, c.input, c.values);
+    const auto kernel = upload(backend, c.kernel, c.weights);
+    const auto bias = upload(backend, Extents<1>{{21}}, c.bias);
+    auto direct = make_tensor<float>(backend, c.output());
+    auto winograd = make_tensor<float>(backend, c.output());
+    conv2d(backend, input, pack_conv2d(backend, kernel, bias), residual, kind, c.options, direct);
+    conv2d(backend, input, pack_conv2d(backend, kernel, bias, Math::fp32, ConvAlgorithm::winograd), residual, kind,
+           c.options, winograd);
+    const Floats expected = to_host(backend, direct);
+    const Floats found = to_host(backend, winograd);
+    for (std::size_t i = 0; i < expected.size(); ++i) CHECK(std::abs(found[i] - expected[i]) < 1e-4F);
   }
 }
 
@@ -252,6 +275,13 @@ TEST_CASE("conv2d: wrong shapes are named with what was expected") {
   CHECK_THROWS_WITH_AS(pack_conv2d(backend, make_tensor<float>(backend, {2, 3, 3, 3}), make_tensor<float>(backend, {3})),
                        "pack_conv2d: bias has shape [3], expected [2]", ShapeError);
   CHECK_THROWS_AS(pack_conv2d(backend, make_tensor<float>(backend, {2, 3, 3, 0}), no_bias), ShapeError);
+  const auto winograd = pack_conv2d(backend, make_tensor<float>(backend, {2, 3, 3, 3}), no_bias, Math::fp32,
+                                    ConvAlgorithm::winograd);
+  auto small = make_tensor<float>(backend, {1, 1, 2, 2});
+  CHECK_THROWS_WITH_AS(conv2d(backend, input, winograd, {.stride_y = 2, .stride_x = 2}, small),
+                       "conv2d: the stride is 2 x 2, but the weights were packed with ConvAlgorithm::winograd, which has "
+                       "stride 1; pack them with ConvAlgorithm::direct",
+                       ShapeError);
   CHECK_THROWS_AS(pack_conv2d(backend, make_tensor<float>(backend, {2, 3, 3, 3}), no_bias, Math::bf16), Error);
 }
 

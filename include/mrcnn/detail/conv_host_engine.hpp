@@ -1,9 +1,13 @@
 #ifndef MRCNN_DETAIL_CONV_HOST_ENGINE_HPP
 #define MRCNN_DETAIL_CONV_HOST_ENGINE_HPP
 
+#include <cstring>
+#include <string>
+
 #include "mrcnn/core/host_backend.hpp"
 #include "mrcnn/detail/conv_kernel.hpp"
 #include "mrcnn/detail/conv_plan.hpp"
+#include "mrcnn/detail/winograd.hpp"
 #include "mrcnn/ops/conv_engine.hpp"
 
 namespace mrcnn {
@@ -16,6 +20,7 @@ struct ConvEngine<HostBackend> {
     detail::ConvKernelShape shape;
     detail::ConvKernel kernel;  // the weights' order depends on it
     bool plain;                 // weights as they came, for detail::ConvElement
+    bool winograd;              // transformed weights: [panel][winograd_products][c][column], columns padded; else
     Tensor<float, 1, HostBackend> weights;  // [tap of a transposed kernel][panel][ky][kx][c][column], columns padded
     Tensor<float, 1, HostBackend> bias;     // [columns, padded]
   };
@@ -27,19 +32,24 @@ struct ConvEngine<HostBackend> {
 
   /// With a kernel of the caller's choice.
   static Packed prepare(const HostBackend& backend, const detail::ConvKernelShape& shape, const float* kernel,
-                        const float* bias, Math math, ConvAlgorithm, const detail::ConvKernel& isa) {
+                        const float* bias, Math math, ConvAlgorithm algorithm,
+                        const detail::ConvKernel& isa) {
     if (math != Math::fp32)
       throw Error("pack_conv2d: the host computes in fp32 only; pack with Math::fp32, or use another backend");
     const bool plain = !backend.use_overrides();
     const index_t columns = plain ? shape.out_channels : detail::round_up<index_t>(shape.out_channels, isa.lanes);
-    const index_t size = columns * shape.height * shape.width * shape.in_channels;
-    Packed packed{shape, isa, plain, make_tensor<float>(backend, {size}), make_tensor<float>(backend, {columns})};
+    const bool winograd = !plain && algorithm == ConvAlgorithm::winograd && shape.height == 3 && shape.width == 3;
+    const index_t products = winograd ? index_t{detail::winograd_products} : shape.height * shape.width;
+    const index_t size = columns * products * shape.in_channels;
+    Packed packed{shape, isa, plain, winograd, make_tensor<float>(backend, {size}), make_tensor<float>(backend, {columns})};
     const std::size_t bias_bytes = static_cast<std::size_t>(columns) * sizeof(float);
     backend.fill(packed.bias.data(), 0, bias_bytes);
     if (bias != nullptr)
       backend.copy(packed.bias.data(), bias, static_cast<std::size_t>(shape.out_channels) * sizeof(float));
     if (plain)
       backend.copy(packed.weights.data(), kernel, static_cast<std::size_t>(size) * sizeof(float));
+    else if (winograd)
+      pack_winograd(backend, packed, kernel);
     else
       pack(backend, packed, kernel);
     return packed;
@@ -52,6 +62,7 @@ struct ConvEngine<HostBackend> {
           outputs, detail::ConvElement{packed.shape, problem, packed.weights.data(), packed.bias.data()}, 64);
       return;
     }
+    if (packed.winograd) return run_winograd(backend, packed, problem);
     const detail::ConvPlan plan = detail::plan_conv(packed.shape, problem, packed.kernel, backend.threads());
     const auto worker_bytes = static_cast<index_t>(plan.worker_bytes(packed.kernel));
     auto scratch = make_tensor<std::byte>(backend, {backend.threads() * worker_bytes});
@@ -83,6 +94,28 @@ struct ConvEngine<HostBackend> {
     packed.kernel.run(chunk);
   }
 
+  static void run_winograd(const HostBackend& backend, const Packed& packed, const detail::ConvProblem& problem) {
+    if (problem.stride_y != 1 || problem.stride_x != 1)
+      throw ShapeError("conv2d: the stride is " + std::to_string(problem.stride_y) + " x " +
+                       std::to_string(problem.stride_x) +
+                       ", but the weights were packed with ConvAlgorithm::winograd, which has stride 1; pack them with "
+                       "ConvAlgorithm::direct");
+    const detail::WinogradPlan plan(packed.shape, problem, packed.kernel, backend.threads());
+    auto scratch = make_tensor<float>(backend, {backend.threads() * plan.worker_floats()});
+    float* const workers = scratch.data();
+    const detail::WinogradKernel kernel = detail::winograd_kernel(packed.kernel.isa);
+    backend.run_tasks(plan.tasks, [&, workers, kernel](index_t task, int worker) {
+      float* const patches = workers + worker * plan.worker_floats();
+      float* const sums = patches + plan.patch_floats;
+      float* const zeros = sums + plan.sum_floats;
+      std::memset(zeros, 0, static_cast<std::size_t>(plan.row_floats) * sizeof(float));
+      const index_t first = task * plan.chunk_tiles;
+      kernel({problem, packed.shape.in_channels, packed.shape.out_channels, first,
+              detail::min(plan.chunk_tiles, plan.tiles - first), plan.row_floats, packed.weights.data(),
+              packed.bias.data(), zeros, patches, sums});
+    });
+  }
+
   /// Brings the weights into the order of the kernel: panels, in which all columns of a product are neighbours.
   static void pack(const HostBackend& backend, Packed& packed, const float* kernel) {
     const detail::ConvKernelShape& shape = packed.shape;
@@ -107,6 +140,30 @@ struct ConvEngine<HostBackend> {
         const float* const from = kernel + (o * groups + group) * products;
         for (index_t k = begin; k < end; ++k) target[k * width + j] = o < shape.out_channels ? from[k] : 0.0F;
       }
+    });
+  }
+
+  /// Transforms 3x3 kernels, and brings the result into panels.
+  static void pack_winograd(const HostBackend& backend, Packed& packed, const float* kernel) {
+    const index_t channels = packed.shape.in_channels;
+    const index_t out_channels = packed.shape.out_channels;
+    const index_t columns = packed.bias.extent(0);
+    float* const weights = packed.weights.data();
+    const index_t panel = packed.kernel.panel;
+    constexpr index_t slice = 16;
+    const index_t slices = detail::ceil_div(channels, slice);
+    backend.run_tasks(detail::ceil_div(columns, panel) * slices, [=](index_t task, int) {
+      const index_t begin = task % slices * slice;
+      const index_t first = task / slices * panel;
+      const index_t width = detail::min(panel, columns - first);
+      float* const target = weights + first * detail::winograd_products * channels;
+      for (index_t c = begin; c < detail::min(channels, begin + slice); ++c)
+        for (index_t j = 0; j < width; ++j) {
+          float values[detail::winograd_products] = {};
+          if (first + j < out_channels)
+            detail::transform_winograd_kernel(kernel + (first + j) * 9 * channels + c, channels, values);
+          for (int i = 0; i < detail::winograd_products; ++i) target[(i * channels + c) * width + j] = values[i];
+        }
     });
   }
 };

@@ -1,0 +1,304 @@
+#ifndef MRCNN_DETAIL_WINOGRAD_HPP
+#define MRCNN_DETAIL_WINOGRAD_HPP
+
+#include <cstddef>
+
+#include "mrcnn/core/config.hpp"
+#include "mrcnn/detail/conv_kernel.hpp"
+#include "mrcnn/detail/float_ops.hpp"
+#include "mrcnn/detail/simd.hpp"
+#include "mrcnn/ops/conv_engine.hpp"
+
+// Winograd's minimal filtering F(4x4, 3x3): A. Lavin, S. Gray, "Fast Algorithms for Convolutional Neural Networks", 2016.
+// A tile of 4x4 outputs needs a patch of 6x6 inputs. Patch and kernel are transformed to 36 numbers per channel; one
+// matrix product for each of the 36 sums over the channels; a second transform gives the outputs: 36 products where the
+// definition has 144. Tiles start at the first output of each image, so that a batch gives the bits of its images.
+
+namespace mrcnn::detail {
+
+inline constexpr int winograd_tile = 4;
+inline constexpr int winograd_patch = 6;
+inline constexpr int winograd_products = winograd_patch * winograd_patch;
+
+/// Some tiles of a convolution, for one thread.
+struct WinogradChunk {
+  ConvProblem problem;
+  index_t in_channels = 0, out_channels = 0;
+  index_t first_tile = 0, tiles = 0;  // of all images, row by row
+  index_t row_floats = 0;             // channels, padded, of a row of `patches`
+  const float* weights = nullptr;     // [panel][winograd_products][c][column]
+  const float* bias = nullptr;
+  const float* zeros = nullptr;  // row_floats of them
+  float* patches = nullptr;      // scratch: [winograd_products][tiles][row_floats]
+  float* sums = nullptr;         // scratch: [winograd_products][tiles, rounded up to conv_tile_rows][panel]
+};
+
+/// Where a tile lies.
+struct WinogradPosition {
+  index_t n, y, x;  // of its first output
+
+  MRCNN_DETAIL_INLINE WinogradPosition(const ConvProblem& problem, index_t tile) {
+    const index_t columns = ceil_div<index_t>(problem.out_width, winograd_tile);
+    const index_t rows = ceil_div<index_t>(problem.out_height, winograd_tile);
+    x = tile % columns * winograd_tile;
+    y = tile / columns % rows * winograd_tile;
+    n = tile / columns / rows;
+  }
+};
+
+inline index_t winograd_tiles(const ConvProblem& problem) {
+  return problem.batch * ceil_div<index_t>(problem.out_height, winograd_tile) *
+         ceil_div<index_t>(problem.out_width, winograd_tile);
+}
+
+/// The 36 numbers of a 3x3 kernel of one pair of channels: G g G^T, rounded once.
+inline void transform_winograd_kernel(const float* taps, index_t stride, float (&result)[winograd_products]) {
+  constexpr double g[winograd_patch][3] = {{1.0 / 4, 0, 0},           {-1.0 / 6, -1.0 / 6, -1.0 / 6},
+                                           {-1.0 / 6, 1.0 / 6, -1.0 / 6}, {1.0 / 24, 1.0 / 12, 1.0 / 6},
+                                           {1.0 / 24, -1.0 / 12, 1.0 / 6}, {0, 0, 1}};
+  double half[winograd_patch][3];
+  for (int i = 0; i < winograd_patch; ++i)
+    for (int j = 0; j < 3; ++j) {
+      half[i][j] = 0;
+      for (int k = 0; k < 3; ++k) half[i][j] += product(g[i][k], static_cast<double>(taps[(k * 3 + j) * stride]));
+    }
+  for (int i = 0; i < winograd_patch; ++i)
+    for (int j = 0; j < winograd_patch; ++j) {
+      double sum = 0;
+      for (int k = 0; k < 3; ++k) sum += product(half[i][k], g[j][k]);
+      result[i * winograd_patch + j] = static_cast<float>(sum);
+    }
+}
+
+/// B^T d along one axis, in place.
+template <class V>
+MRCNN_DETAIL_INLINE void transform_winograd_input(V& d0, V& d1, V& d2, V& d3, V& d4, V& d5) {
+  MRCNN_DETAIL_FUSE
+  const V even = d4 - 4.0F * d2;
+  const V odd = d3 - 4.0F * d1;
+  const V outer = d4 - d2;
+  const V inner = 2.0F * (d3 - d1);
+  const V first = 4.0F * d0 - 5.0F * d2 + d4;
+  const V last = 4.0F * d1 - 5.0F * d3 + d5;
+  d0 = first;
+  d1 = even + odd;
+  d2 = even - odd;
+  d3 = outer + inner;
+  d4 = outer - inner;
+  d5 = last;
+}
+
+/// A^T m along one axis: the first four arguments become the result.
+template <class V>
+MRCNN_DETAIL_INLINE void transform_winograd_output(V& m0, V& m1, V& m2, V& m3, const V& m4, const V& m5) {
+  MRCNN_DETAIL_FUSE
+  const V sum1 = m1 + m2;
+  const V difference1 = m1 - m2;
+  const V sum2 = m3 + m4;
+  const V difference2 = m3 - m4;
+  m0 = m0 + sum1 + sum2;
+  m1 = difference1 + 2.0F * difference2;
+  m2 = sum1 + 4.0F * sum2;
+  m3 = difference1 + 8.0F * difference2 + m5;
+}
+
+/// Loads `count` floats, zeros behind them.
+template <int Lanes>
+MRCNN_DETAIL_INLINE void load_some(Floats<Lanes>& vector, const float* from, index_t count) {
+  if (count >= Lanes) {
+    load<Lanes>(vector, from);
+  } else {
+    float copy[Lanes] = {};
+    for (index_t i = 0; i < count; ++i) copy[i] = from[i];
+    load<Lanes>(vector, copy);
+  }
+}
+
+/// Transforms the patches of all tiles of a chunk.
+template <int Lanes>
+MRCNN_DETAIL_INLINE void transform_winograd_patches(const WinogradChunk& chunk) {
+  using V = Floats<Lanes>;
+  const ConvProblem& problem = chunk.problem;
+  for (index_t tile = 0; tile < chunk.tiles; ++tile) {
+    const WinogradPosition at(problem, chunk.first_tile + tile);
+    const float* sources[winograd_products];
+    for (int i = 0; i < winograd_products; ++i) {
+      const index_t y = at.y - problem.top + i / winograd_patch;
+      const index_t x = at.x - problem.left + i % winograd_patch;
+      const bool outside = y < 0 || y >= problem.height || x < 0 || x >= problem.width;
+      sources[i] = outside ? chunk.zeros
+                           : problem.input + ((at.n * problem.height + y) * problem.width + x) * chunk.in_channels;
+    }
+    float* const patch = chunk.patches + tile * chunk.row_floats;
+    for (index_t c = 0; c < chunk.in_channels; c += Lanes) {
+      V d[winograd_patch][winograd_patch];
+      each<winograd_patch>([&](auto i) MRCNN_DETAIL_INLINE_LAMBDA {
+        each<winograd_patch>([&](auto j) MRCNN_DETAIL_INLINE_LAMBDA {
+          load_some<Lanes>(d[i][j], sources[i * winograd_patch + j] + c, chunk.in_channels - c);
+        });
+        transform_winograd_input(d[i][0], d[i][1], d[i][2], d[i][3], d[i][4], d[i][5]);
+      });
+      each<winograd_patch>([&](auto j) MRCNN_DETAIL_INLINE_LAMBDA {
+        transform_winograd_input(d[0][j], d[1][j], d[2][j], d[3][j], d[4][j], d[5][j]);
+        each<winograd_patch>([&](auto i) MRCNN_DETAIL_INLINE_LAMBDA {
+          store<Lanes>(patch + (i * winograd_patch + j) * chunk.tiles * chunk.row_floats + c, d[i][j]);
+        });
+      });
+    }
+  }
+}
+
+/// The 36 matrix products for one panel.
+template <int Lanes, int Vectors, int Width>
+MRCNN_DETAIL_INLINE void multiply_winograd_panel(const WinogradChunk& chunk, index_t column) {
+  constexpr index_t slice = 256;  // a slice of a panel stays in the nearest caches
+  const float* right = chunk.weights + column * winograd_products * chunk.in_channels;
+  const index_t sum_rows = round_up<index_t>(chunk.tiles, conv_tile_rows);
+  for (int product = 0; product < winograd_products; ++product) {
+    const float* const patches = chunk.patches + product * chunk.tiles * chunk.row_floats;
+    float* const sums = chunk.sums + product * sum_rows * Width;
+    for (index_t begin = 0; begin < chunk.in_channels; begin += slice) {
+      const index_t count = min(slice, chunk.in_channels - begin);
+      for (index_t tile = 0; tile < chunk.tiles; tile += conv_tile_rows) {
+        const float* sources[conv_tile_rows];
+        for (int r = 0; r < conv_tile_rows; ++r)
+          sources[r] = patches + min(tile + r, chunk.tiles - 1) * chunk.row_floats;
+        ConvTile<Lanes, Vectors> register_tile;
+        if (begin == 0)
+          register_tile.clear();
+        else
+          register_tile.template load_from<Width>(sums + tile * Width);
+        const float* weights = right;
+        register_tile.add_products(sources, begin, count, weights);
+        register_tile.template store_to<Width>(sums + tile * Width);
+      }
+      right += count * Vectors * Lanes;
+    }
+  }
+}
+
+/// Adds bias and residual to an output pixel's channels, applies the activation and stores them.
+template <int Lanes>
+MRCNN_DETAIL_INLINE void store_winograd_output(const WinogradChunk& chunk, Floats<Lanes>& value, index_t n, index_t y,
+                                               index_t x, index_t column) {
+  const ConvProblem& problem = chunk.problem;
+  const index_t count = chunk.out_channels - column;
+  const index_t at = ((n * problem.out_height + y) * problem.out_width + x) * chunk.out_channels + column;
+  Floats<Lanes> other;
+  load<Lanes>(other, chunk.bias + column);
+  value += other;
+  if (problem.residual_kind != Residual::none) {
+    const index_t half = (n * (problem.out_height / 2) + y / 2) * (problem.out_width / 2) + x / 2;
+    const index_t from = problem.residual_kind == Residual::same ? at : half * chunk.out_channels + column;
+    load_some<Lanes>(other, problem.residual + from, count);
+    value += other;
+  }
+  if (problem.activation == Activation::relu) clear_negative<Lanes>(value);
+  if (count >= Lanes) {
+    store<Lanes>(problem.output + at, value);
+  } else {
+    float copy[Lanes];
+    store<Lanes>(copy, value);
+    for (index_t i = 0; i < count; ++i) problem.output[at + i] = copy[i];
+  }
+}
+
+/// Transforms the sums of one panel to outputs.
+template <int Lanes, int Width>
+MRCNN_DETAIL_INLINE void transform_winograd_sums(const WinogradChunk& chunk, index_t column, int vectors) {
+  using V = Floats<Lanes>;
+  const index_t plane = round_up<index_t>(chunk.tiles, conv_tile_rows) * Width;
+  for (index_t tile = 0; tile < chunk.tiles; ++tile) {
+    const WinogradPosition at(chunk.problem, chunk.first_tile + tile);
+    for (int vector = 0; vector < vectors; ++vector) {
+      const float* const sums = chunk.sums + tile * Width + vector * Lanes;
+      V m[winograd_patch][winograd_patch];
+      each<winograd_patch>([&](auto i) MRCNN_DETAIL_INLINE_LAMBDA {
+        each<winograd_patch>([&](auto j) MRCNN_DETAIL_INLINE_LAMBDA {
+          load<Lanes>(m[i][j], sums + (i * winograd_patch + j) * plane);
+        });
+        transform_winograd_output(m[i][0], m[i][1], m[i][2], m[i][3], m[i][4], m[i][5]);
+      });
+      each<winograd_tile>([&](auto j) MRCNN_DETAIL_INLINE_LAMBDA {
+        transform_winograd_output(m[0][j], m[1][j], m[2][j], m[3][j], m[4][j], m[5][j]);
+        each<winograd_tile>([&](auto i) MRCNN_DETAIL_INLINE_LAMBDA {
+          if (at.y + i < chunk.problem.out_height && at.x + j < chunk.problem.out_width)
+            store_winograd_output<Lanes>(chunk, m[i][j], at.n, at.y + i, at.x + j, column + vector * Lanes);
+        });
+      });
+    }
+  }
+}
+
+template <int Lanes, int Vectors>
+MRCNN_DETAIL_INLINE void run_winograd_chunk(const WinogradChunk& chunk) {
+  constexpr int width = Lanes * Vectors;
+  transform_winograd_patches<Lanes>(chunk);
+  for (index_t column = 0; column < chunk.out_channels; column += width) {
+    const int vectors = static_cast<int>(min<index_t>(Vectors, ceil_div<index_t>(chunk.out_channels - column, Lanes)));
+    if (vectors == Vectors) {
+      multiply_winograd_panel<Lanes, Vectors, width>(chunk, column);
+    } else if constexpr (Vectors > 1) {
+      if (vectors == 1) multiply_winograd_panel<Lanes, 1, width>(chunk, column);
+      if constexpr (Vectors > 2) {
+        if (vectors == 2) multiply_winograd_panel<Lanes, 2, width>(chunk, column);
+        if (vectors == 3) multiply_winograd_panel<Lanes, 3, width>(chunk, column);
+      }
+    }
+    transform_winograd_sums<Lanes, width>(chunk, column, vectors);
+  }
+}
+
+using WinogradKernel = void (*)(const WinogradChunk&);
+
+inline void run_winograd_chunk_scalar(const WinogradChunk& chunk) { run_winograd_chunk<1, 2>(chunk); }
+#if MRCNN_DETAIL_HAS_VECTORS && defined(__aarch64__)
+inline void run_winograd_chunk_portable(const WinogradChunk& chunk) { run_winograd_chunk<4, 4>(chunk); }
+#elif MRCNN_DETAIL_HAS_VECTORS
+inline void run_winograd_chunk_portable(const WinogradChunk& chunk) { run_winograd_chunk<4, 2>(chunk); }
+#endif
+#if MRCNN_DETAIL_HAS_X86_TARGETS
+MRCNN_DETAIL_TARGET_AVX2 inline void run_winograd_chunk_avx2(const WinogradChunk& chunk) {
+  run_winograd_chunk<8, 2>(chunk);
+}
+MRCNN_DETAIL_TARGET_AVX512 inline void run_winograd_chunk_avx512(const WinogradChunk& chunk) {
+  run_winograd_chunk<16, 4>(chunk);
+}
+#endif
+
+/// The kernel for an instruction set that is `supported`; its panels are those of `conv_kernel`.
+inline WinogradKernel winograd_kernel(Isa isa) {
+  switch (isa) {
+#if MRCNN_DETAIL_HAS_X86_TARGETS
+    case Isa::avx512: return run_winograd_chunk_avx512;
+    case Isa::avx2: return run_winograd_chunk_avx2;
+#endif
+#if MRCNN_DETAIL_HAS_VECTORS
+    case Isa::portable: return run_winograd_chunk_portable;
+#endif
+    default: return run_winograd_chunk_scalar;
+  }
+}
+
+/// The division of one convolution into tasks of `chunk_tiles` tiles, and the scratch of a worker in floats.
+struct WinogradPlan {
+  index_t tiles = 0, chunk_tiles = 0, tasks = 0;
+  index_t row_floats = 0, patch_floats = 0, sum_floats = 0;
+
+  WinogradPlan(const ConvKernelShape& shape, const ConvProblem& problem, const ConvKernel& kernel, int threads) {
+    constexpr index_t cache_floats = index_t{1} << 18;  // of the second level, which patches and sums should not exceed
+    tiles = winograd_tiles(problem);
+    row_floats = round_up<index_t>(shape.in_channels, kernel.lanes) + kernel.lanes;  // not a power of two apart
+    const index_t fitting = cache_floats / (winograd_products * (row_floats + kernel.panel));
+    const index_t fair = ceil_div<index_t>(tiles, threads == 1 ? 1 : index_t{4} * threads);
+    chunk_tiles = round_up<index_t>(clamp<index_t>(min(fitting, fair), 1, 96), conv_tile_rows);
+    tasks = ceil_div(tiles, chunk_tiles);
+    patch_floats = round_up<index_t>(winograd_products * chunk_tiles * row_floats, 64);
+    sum_floats = winograd_products * chunk_tiles * kernel.panel;
+  }
+  index_t worker_floats() const { return patch_floats + sum_floats + round_up<index_t>(row_floats, 64); }
+};
+
+}  // namespace mrcnn::detail
+
+#endif
