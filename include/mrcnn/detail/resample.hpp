@@ -44,7 +44,7 @@ struct PillowTaps {
 };
 
 MRCNN_HOST_DEVICE inline double pillow_raw_weight(const PillowPass& pass, double centre, index_t x) {
-  const double distance = (static_cast<double>(x) - centre + 0.5) * (1.0 / pass.filter_scale);
+  const double distance = product(static_cast<double>(x) - centre + 0.5, 1.0 / pass.filter_scale);
   const double magnitude = distance < 0 ? -distance : distance;
   return magnitude < 1.0 ? 1.0 - magnitude : 0.0;
 }
