@@ -6,24 +6,12 @@
 
 #include "mrcnn/core/config.hpp"
 #include "mrcnn/ops/boxes.hpp"
+#include "mrcnn/ops/mask_crop.hpp"
 
 namespace mrcnn {
 
-/// The pixels of one instance: a 0/1 crop of the picture, rows first, with its upper left corner at (x, y). What lies
-/// outside the crop does not belong to the instance.
-struct InstanceMask {
-  index_t x = 0;
-  index_t y = 0;
-  index_t width = 0;
-  index_t height = 0;
-  std::vector<std::uint8_t> pixels;
-
-  /// Whether the picture's pixel (column, row) belongs to the instance.
-  bool contains(index_t column, index_t row) const {
-    return column >= x && row >= y && column < x + width && row < y + height &&
-           pixels[static_cast<std::size_t>((row - y) * width + (column - x))] != 0;
-  }
-};
+/// The pixels of one instance in its picture.
+using InstanceMask = MaskCrop;
 
 /// One object found in a picture.
 struct Detection {

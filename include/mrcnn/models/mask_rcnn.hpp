@@ -298,7 +298,7 @@ Detections MaskRCNN<Backend>::unmold(const float* rows, index_t count, const flo
                                       HostView<const float, 2>(boxes.data(), {kept, 4}), options, plan.source_height,
                                       plan.source_width);
   for (std::size_t i = 0; i < crops.size(); ++i)
-    detections[i].mask = {crops[i].x, crops[i].y, crops[i].width, crops[i].height, std::move(crops[i].pixels)};
+    detections[i].mask = std::move(crops[i]);
   return detections;
 }
 

@@ -10,6 +10,7 @@
 #include "mrcnn/core/backend.hpp"
 #include "mrcnn/core/tensor.hpp"
 #include "mrcnn/detail/paste_mask.hpp"
+#include "mrcnn/ops/mask_crop.hpp"
 
 namespace mrcnn {
 
@@ -25,16 +26,6 @@ enum class MaskPasteConvention : std::uint8_t {
 struct PasteMasksOptions {
   MaskPasteConvention convention = MaskPasteConvention::matterport_legacy;
   double threshold = 0.5;  ///< a pixel belongs to the object from this value on
-};
-
-/// The part of a pasted mask that lies inside the picture: width x height pixels, 0 or 1, rows first, with the upper left
-/// corner at (x, y). All zeros and no pixels where the box is empty or lies outside.
-struct MaskCrop {
-  index_t x = 0;
-  index_t y = 0;
-  index_t width = 0;
-  index_t height = 0;
-  std::vector<std::uint8_t> pixels;
 };
 
 namespace detail {

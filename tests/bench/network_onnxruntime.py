@@ -1,17 +1,21 @@
 #!/usr/bin/env python3
 """Times the network of Mask R-CNN in onnxruntime on the CPU: what our own is compared with.
 
-    onnx_mask_rcnn.py --threads 2 [--size 512] [--depth 50] [--rounds 5] [--save model.onnx]
+    network_onnxruntime.py [--threads 2] [--size 512] [--depth 50] [--rounds 5] [--peer PROGRAM] [--save model.onnx]
 
 Backbone, pyramid, region proposal network, box head on 1000 regions and mask head on 100, 81 classes, fixed inputs,
 random weights, batch norm folded away. No proposals, no crops: only what both sides compute in the same way. The box
 head's 7x7 convolution is written as the matrix product that it is, which suits onnxruntime better. Prints the median
-and best time of a whole run in ms, its CPU time, and the operations.
+and best time of a whole run in ms, its CPU time, and the operations. With --peer (our network_bench, found by itself
+where it has been built) both run in turn, and the ratio of the medians is printed.
 """
 
 import argparse
 import json
+import os
+import pathlib
 import statistics
+import subprocess
 import time
 
 import numpy
@@ -176,12 +180,26 @@ def make_session(graph, inputs, outputs, threads, path):
     return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 
+def start_peer(arguments):
+    command = [arguments.peer, "--steps", "--threads", str(arguments.threads), "--size", str(arguments.size),
+               "--depth", str(arguments.depth)]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def peer_run(peer):
+    peer.stdin.write("\n")
+    peer.stdin.flush()
+    return float(peer.stdout.readline())
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--size", type=int, default=512, help="side of the square image, a multiple of 64")
     parser.add_argument("--depth", type=int, default=50, choices=(50, 101))
     parser.add_argument("--rounds", type=int, default=5)
+    built = pathlib.Path(__file__).resolve().parents[2] / "build/release/bench/bench.network_bench"
+    parser.add_argument("--peer", default=str(built) if built.exists() else None, help="our program network_bench")
     parser.add_argument("--save", help="also write the model to this file")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a sentence")
     arguments = parser.parse_args()
@@ -192,8 +210,11 @@ def main():
     session = make_session(graph, names, outputs, arguments.threads, arguments.save)
     feed = {name: graph.random.standard_normal(graph.shapes[name], dtype=numpy.float32) for name in names}
     session.run(None, feed)
-    wall, cpu = [], []
+    peer = start_peer(arguments) if arguments.peer else None
+    wall, cpu, ours = [], [], []
     for _ in range(arguments.rounds):
+        if peer:
+            ours.append(peer_run(peer))
         start, start_cpu = time.perf_counter(), time.process_time()
         session.run(None, feed)
         wall.append(1e3 * (time.perf_counter() - start))
@@ -208,6 +229,10 @@ def main():
     print(f"onnxruntime {onnxruntime.__version__}: ResNet-{arguments.depth} at {arguments.size}, {arguments.threads} "
           f"threads: median {median:.1f} ms, best {min(wall):.1f} ms, CPU {statistics.median(cpu):.1f} ms; "
           f"{graph.gflop:.1f} GFLOP, {graph.gflop / median * 1e3:.1f} GFLOP/s")
+    if ours:
+        ratios = [a / b for a, b in zip(ours, wall)]
+        print(f"mrcnn, in turn with it: median {statistics.median(ours):.1f} ms, best {min(ours):.1f} ms; mrcnn / onnxruntime: "
+              f"{statistics.median(ratios):.2f} median of the rounds, {min(ours) / min(wall):.2f} best against best")
 
 
 if __name__ == "__main__":
