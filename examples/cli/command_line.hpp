@@ -1,8 +1,8 @@
 #ifndef MRCNN_EXAMPLES_CLI_COMMAND_LINE_HPP
 #define MRCNN_EXAMPLES_CLI_COMMAND_LINE_HPP
 
+#include <algorithm>
 #include <charconv>
-#include <cstdint>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -24,7 +24,8 @@ class UsageError : public std::runtime_error {
 /// The options of one command: parsed, and described for its help text, from one list.
 ///
 /// `--name VALUE` and `--name=VALUE` are the same; everything after `--` is an argument. A value is taken as it stands:
-/// nothing is split, expanded or guessed. Throws UsageError for what it does not know.
+/// nothing is split, expanded or guessed. One that begins with `--` needs the equals sign, since it is more likely the
+/// next option. Throws UsageError for what it does not know.
 class CommandLine {
  public:
   explicit CommandLine(std::string command) : command_(std::move(command)) {}
@@ -39,7 +40,7 @@ class CommandLine {
     return *this;
   }
 
-  /// Fills the targets; returns what is no option. `help` becomes true when --help or -h stands there.
+  /// Fills the targets; returns what is no option. `help` becomes true when --help or -h comes before anything wrong.
   std::vector<std::string> parse(const std::vector<std::string>& words, bool& help) {
     std::vector<std::string> arguments;
     for (std::size_t i = 0; i < words.size(); ++i) {
@@ -50,6 +51,7 @@ class CommandLine {
       }
       if (word == "--help" || word == "-h") {
         help = true;
+        break;
       } else if (word.size() < 2 || word[0] != '-') {
         arguments.push_back(word);
       } else {
@@ -121,7 +123,8 @@ class CommandLine {
       }
       auto& target = *std::get<std::optional<std::string>*>(option.target);
       if (target) fail(name + " is given twice, expected once");
-      if (equals == std::string::npos && i + 1 == words.size()) fail(name + " has no value, expected " + option.value);
+      if (equals == std::string::npos && (i + 1 == words.size() || words[i + 1].compare(0, 2, "--") == 0))
+        fail(name + " has no value, expected " + option.value);
       target = equals == std::string::npos ? words[++i] : word.substr(equals + 1);
       if (target->empty()) fail(name + " has an empty value, expected " + option.value);
       return;

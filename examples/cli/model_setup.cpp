@@ -48,19 +48,26 @@ class SizesFromWeights {
   }
   void ratios(index_t found) {
     const auto count = static_cast<index_t>(config_.rpn_anchor_ratios.size());
-    if (found != count)
-      throw FormatError(path_ + ": has " + std::to_string(found) + " anchors at each position, the configuration has " +
-                        std::to_string(count) +
-                        " rpn_anchor_ratios, expected as many; name those that the model was trained with in --config");
+    if (found == count) return;
+    const std::string source = source_of("rpn_anchor_ratios");
+    throw FormatError((source.empty() ? path_ : source) + ": rpn_anchor_ratios has " + std::to_string(count) +
+                      " numbers, expected " + std::to_string(found) + ", since " + path_ + " has " +
+                      std::to_string(found) + " anchors at each position; name the ratios that the model was trained with" +
+                      (source.empty() ? " in --config" : ""));
   }
 
  private:
   void compare(const std::string& name, const std::string& configured, const std::string& found) const {
-    if (configured == found) return;
+    const std::string source = source_of(name);
+    if (configured == found || source.empty()) return;
+    throw FormatError(source + ": " + name + " is " + configured + ", expected " + found + " as in " + path_ +
+                      "; correct it or leave it out");
+  }
+  /// The configuration that sets the name; empty when none does.
+  std::string source_of(const std::string& name) const {
     for (const Settings& settings : settings_)
-      if (settings.values.sets(name))
-        throw FormatError(settings.source + ": " + name + " is " + configured + ", expected " + found + " as in " +
-                          path_ + "; correct it or leave it out");
+      if (settings.values.sets(name)) return settings.source;
+    return {};
   }
 
   const std::string& path_;

@@ -47,7 +47,7 @@ struct SettingRange {
 
 inline constexpr SettingRange any_count{0, std::numeric_limits<int>::max()};
 inline constexpr SettingRange from_one{1, std::numeric_limits<int>::max()};
-inline constexpr SettingRange fraction{0, 1};
+inline constexpr SettingRange from_zero_to_one{0, 1};
 inline constexpr SettingRange positive{std::numeric_limits<float>::min(), std::numeric_limits<float>::max()};
 
 /// Calls f(name, member, range) for every setting: the one list of them. `Config` is MaskRCNNConfig, const or not.
@@ -69,7 +69,7 @@ void for_each_setting(Config& c, F&& f) {
   f("rpn_anchor_scales", c.rpn_anchor_scales, positive);
   f("rpn_anchor_ratios", c.rpn_anchor_ratios, positive);
   f("rpn_anchor_stride", c.rpn_anchor_stride, from_one);
-  f("rpn_nms_threshold", c.rpn_nms_threshold, fraction);
+  f("rpn_nms_threshold", c.rpn_nms_threshold, from_zero_to_one);
   f("rpn_train_anchors_per_image", c.rpn_train_anchors_per_image, from_one);
   f("pre_nms_limit", c.pre_nms_limit, from_one);
   f("post_nms_rois_training", c.post_nms_rois_training, from_one);
@@ -84,7 +84,7 @@ void for_each_setting(Config& c, F&& f) {
   f("image_channel_count", c.image_channel_count, from_one);
   f("mean_pixel", c.mean_pixel, SettingRange{-1e6, 1e6});
   f("train_rois_per_image", c.train_rois_per_image, from_one);
-  f("roi_positive_ratio", c.roi_positive_ratio, fraction);
+  f("roi_positive_ratio", c.roi_positive_ratio, from_zero_to_one);
   f("pool_size", c.pool_size, from_one);
   f("mask_pool_size", c.mask_pool_size, from_one);
   f("mask_shape", c.mask_shape, from_one);
@@ -92,10 +92,10 @@ void for_each_setting(Config& c, F&& f) {
   f("rpn_bbox_std_dev", c.rpn_bbox_std_dev, positive);
   f("bbox_std_dev", c.bbox_std_dev, positive);
   f("detection_max_instances", c.detection_max_instances, from_one);
-  f("detection_min_confidence", c.detection_min_confidence, fraction);
-  f("detection_nms_threshold", c.detection_nms_threshold, fraction);
+  f("detection_min_confidence", c.detection_min_confidence, from_zero_to_one);
+  f("detection_nms_threshold", c.detection_nms_threshold, from_zero_to_one);
   f("learning_rate", c.learning_rate, SettingRange{0, 1e6});
-  f("learning_momentum", c.learning_momentum, fraction);
+  f("learning_momentum", c.learning_momentum, from_zero_to_one);
   f("weight_decay", c.weight_decay, SettingRange{0, 1e6});
   f("loss_weights", c.loss_weights, SettingRange{0, 1e6});
   f("use_rpn_rois", c.use_rpn_rois, SettingRange{});
