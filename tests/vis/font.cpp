@@ -130,9 +130,10 @@ struct FontParts {
 
   Bytes file() const { return assemble(tables()); }
 
-  static Bytes assemble(const std::map<std::string, Bytes>& tables) {
-    Bytes bytes = words({1, 0, static_cast<int>(tables.size()), 0, 0, 0});
-    std::size_t offset = 12 + 16 * tables.size();
+  static Bytes assemble(const std::map<std::string, Bytes>& tables, const Bytes& before = {}) {
+    Bytes bytes = before;
+    append(bytes, words({1, 0, static_cast<int>(tables.size()), 0, 0, 0}));
+    std::size_t offset = before.size() + 12 + 16 * tables.size();
     for (const auto& [tag, table] : tables) {
       bytes.insert(bytes.end(), tag.begin(), tag.end());
       put32(bytes, 0);
@@ -215,6 +216,13 @@ TEST_CASE("TrueTypeFont: outlines, advances, kerning and code points, with eithe
       CHECK(font.cap_height() == doctest::Approx(0.72));
     }
   }
+}
+
+TEST_CASE("TrueTypeFont: of a collection the first font is taken") {
+  const Bytes header{'t', 't', 'c', 'f', 0, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 16};
+  const TrueTypeFont font(FontParts::assemble(FontParts{}.tables(), header), "made.ttc");
+  CHECK(font.contains(U'A'));
+  CHECK(area(font.glyph(U'A')) == doctest::Approx(0.18));
 }
 
 TEST_CASE("TrueTypeFont: y is down, the triangle's tip is up") {

@@ -107,8 +107,8 @@ inline bool is_drawable(const Box& box) {
          box.x2 > box.x1 && box.y2 > box.y1;
 }
 
-/// A coordinate of a box's side, moved so that the line is seen: one on the picture's edge comes to lie just inside, and
-/// one far outside just outside.
+/// A coordinate of a box's side, moved so that the line is seen: one on the picture's edge comes to lie just inside,
+/// and one far outside just outside.
 inline float visible_side(float at, index_t extent, float width) {
   const float half = 0.5F * width;
   const auto last = static_cast<float>(extent);
@@ -158,11 +158,11 @@ inline std::shared_ptr<const Typeface> typeface_for(const DrawOptions& options) 
 ///                     top
 /// @param class_names  without the background: class 1 is `class_names[0]`; UTF-8. A class without a name is "class 7".
 ///
-/// Boxes whose coordinates are not finite, or that have no area, are left out together with their mask and caption. What
-/// lies outside the picture is cut off; captions are moved inside. A score of 0, or none that is finite, is not printed.
-/// The picture depends on the arguments and the font only: not on the run, and not on the locale.
-/// Throws: ShapeError when an image or a mask has not the bytes that its extents say, FormatError for a `font_path` that
-/// can not be used; the image is unchanged then.
+/// Boxes whose coordinates are not finite, or that have no area, are left out together with their mask and caption.
+/// What lies outside the picture is cut off; captions are moved inside. A score of 0, or one that is not finite, is not
+/// printed. Runs on the calling thread; the picture depends on the arguments and the font only, neither on the run nor
+/// on the locale. Throws: ShapeError when an image or a mask has not the bytes that its extents say, FormatError for a
+/// `font_path` that can not be used; the image is unchanged then.
 /// Source: matterport's display_instances, with captions on a backing in the instance's colour.
 inline void draw_detections(Image& image, std::span<const Detection> detections,
                             const std::vector<std::string>& class_names, const DrawOptions& options = {}) {
