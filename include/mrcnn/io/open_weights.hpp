@@ -5,6 +5,7 @@
 
 #include "mrcnn/core/error.hpp"
 #include "mrcnn/io/keras_hdf5.hpp"
+#include "mrcnn/io/load_weights.hpp"
 #include "mrcnn/io/weights.hpp"
 
 namespace mrcnn::io {
@@ -20,5 +21,16 @@ inline WeightsFile open_weights(const std::string& path) {
 }
 
 }  // namespace mrcnn::io
+
+namespace mrcnn {
+
+/// Fills a model from a weights file of either format and makes it ready for inference: `load_weights(net, "coco.h5")`.
+/// Throws: as `io::open_weights` and as the overload for an open file.
+template <class Net>
+io::WeightsReport load_weights(Net& net, const std::string& path, const LoadWeightsOptions& options = {}) {
+  return load_weights(net, io::open_weights(path), options);
+}
+
+}  // namespace mrcnn
 
 #endif

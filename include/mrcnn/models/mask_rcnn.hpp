@@ -56,7 +56,7 @@ inline LetterboxPlan plan_image(const MaskRCNNConfig& config, index_t height, in
 
 /// Mask R-CNN: finds the objects in pictures, their classes, boxes and masks.
 ///
-/// A model is made for a configuration, filled by `load_weights` (io/weights.hpp, io/load_model.hpp), and then constant.
+/// A model is made for a configuration, filled by `load_weights` (io/open_weights.hpp), and then constant.
 /// Copies share the weights. One model may be used by many threads at once; each call has memory of its own, which the
 /// model keeps for the next one. Source: He et al., "Mask R-CNN", ICCV 2017; every detail is matterport's.
 template <class Backend>
