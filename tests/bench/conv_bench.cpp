@@ -1,11 +1,12 @@
-// Speed of the host's convolution on layers of Mask R-CNN, against the fused multiply-add peak measured in the same run.
+// Speed of the host's convolution on layers of Mask R-CNN, against the multiply-add peak measured in the same run.
 //
 //   conv_bench [rounds = 5] [part of a layer's name]
 //
 // Layers, thread counts and the peak are interleaved in rounds. A machine shared with others slows the wall clock, so
-// that CPU time is shown beside it: "per core" is GFLOP per second of CPU time, "of peak" its ratio to the peak measured
-// the same way. MRCNN_ISA=portable|avx2|avx512 chooses the instruction set. The last table compares the portable kernel
-// with Eigen's matrix product as this program was compiled (build it without -m flags), whose patch matrix is ready.
+// that CPU time is shown beside it: "per core" is GFLOP per second of CPU time, "of peak" its ratio to the peak
+// measured the same way. MRCNN_ISA=portable|avx2|avx512 chooses the instruction set. The last table compares the
+// portable kernel with Eigen's matrix product as this program was compiled (build it without -m flags), whose patch
+// matrix is ready.
 
 #include <time.h>
 
@@ -75,8 +76,7 @@ MRCNN_DETAIL_INLINE void burst(index_t n, float* values) {
   detail::load<Lanes>(factor, values);
   detail::each<Sums>([&](auto i) MRCNN_DETAIL_INLINE_LAMBDA { detail::load<Lanes>(sums[i], values + i); });
   for (index_t k = 0; k < n; ++k)
-    detail::each<Sums>([&](auto i)
-                           MRCNN_DETAIL_INLINE_LAMBDA { detail::multiply_add<Lanes>(sums[i], other, factor); });
+    detail::each<Sums>([&](auto i) MRCNN_DETAIL_INLINE_LAMBDA { detail::multiply_add<Lanes>(sums[i], other, factor); });
   detail::each<Sums>([&](auto i) MRCNN_DETAIL_INLINE_LAMBDA { detail::store<Lanes>(values + i * Lanes, sums[i]); });
 }
 
@@ -146,9 +146,9 @@ class Case {
                          static_cast<double>(layer_.kernel.size() / layer_.kernel[0]);
     const double wall = median(wall_);
     const double per_core = flops / median(cpu_);
-    std::printf("%-28s %d thread%s  %8.2f ms (best %8.2f)  %6.1f GFLOP/s  %6.1f per core  %4.0f %% of peak\n", layer_.name,
-                threads_, threads_ == 1 ? " " : "s", wall * 1e3, *std::min_element(wall_.begin(), wall_.end()) * 1e3,
-                flops / wall, per_core, 100 * per_core / peak);
+    std::printf("%-28s %d thread%s  %8.2f ms (best %8.2f)  %6.1f GFLOP/s  %6.1f per core  %4.0f %% of peak\n",
+                layer_.name, threads_, threads_ == 1 ? " " : "s", wall * 1e3,
+                *std::min_element(wall_.begin(), wall_.end()) * 1e3, flops / wall, per_core, 100 * per_core / peak);
   }
 
  private:
@@ -175,18 +175,20 @@ class Case {
 
 void compare_portable_with_eigen(int rounds) {
   using Matrix = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-  std::printf("\nPortable kernel and Eigen's matrix product (built for %d-byte vectors), one thread, GFLOP/s per core\n",
-              EIGEN_MAX_STATIC_ALIGN_BYTES);
+  std::printf(
+      "\nPortable kernel and Eigen's matrix product (built for %d-byte vectors), one thread, GFLOP/s per core\n",
+      EIGEN_MAX_STATIC_ALIGN_BYTES);
   const HostBackend backend(1);
-  for (const Extents<3>& shape : {Extents<3>{{1024, 2304, 256}}, {{1024, 1024, 256}}, {{16384, 64, 256}}, {{1000, 12544, 64}}}) {
+  for (const Extents<3>& shape :
+       {Extents<3>{{1024, 2304, 256}}, {{1024, 1024, 256}}, {{16384, 64, 256}}, {{1000, 12544, 64}}}) {
     const index_t rows = shape[0], products = shape[1], columns = shape[2];
     const auto values = noise(rows * products, 1);
     const auto weights = noise(columns * products, 2);
     const auto zeros = std::vector<float>(static_cast<std::size_t>(columns));
     const detail::ConvKernelShape kernel{columns, 1, 1, products};
     const PackedConv2d<HostBackend> packed(
-        ConvEngine<HostBackend>::prepare(backend, kernel, weights.data(), zeros.data(), Math::fp32, ConvAlgorithm::direct,
-                                         detail::conv_kernel(detail::Isa::portable)));
+        ConvEngine<HostBackend>::prepare(backend, kernel, weights.data(), zeros.data(), Math::fp32,
+                                         ConvAlgorithm::direct, detail::conv_kernel(detail::Isa::portable)));
     auto output = make_tensor<float>(backend, {1, 1, rows, columns});
     const Eigen::Map<const Matrix> a(values.data(), rows, products);
     const Eigen::Map<const Matrix> b(weights.data(), columns, products);
@@ -224,7 +226,8 @@ int run(int argc, char** argv) {
     one.print(median(peaks));
     two.print(median(peaks));
   }
-  std::printf("Peak of multiply-adds in registers: %.1f GFLOP/s per core (median of %zu)\n", median(peaks), peaks.size());
+  std::printf("Peak of multiply-adds in registers: %.1f GFLOP/s per core (median of %zu)\n", median(peaks),
+              peaks.size());
   if (part.empty() || part == "Eigen") compare_portable_with_eigen(rounds);
   return 0;
 }

@@ -67,8 +67,10 @@ std::vector<Convolution> shapes() {
     all.push_back(make_convolution({{1, 1, width, 6}}, {{20, 1, 3, 6}}, {.padding = {0, 1, 0, 1}}));
   for (const index_t in : {1, 2, 3, 7, 21, 22, 64, 255, 256, 257, 600})
     all.push_back(make_convolution({{1, 5, 6, in}}, {{12, 3, 3, in}}, same));
-  all.push_back(make_convolution({{1, 33, 31, 3}}, {{64, 7, 7, 3}}, {.stride_y = 2, .stride_x = 2, .padding = {3, 3, 3, 3}}));
-  all.push_back(make_convolution({{2, 17, 19, 64}}, {{130, 3, 3, 64}}, {.padding = {1, 1, 1, 1}, .activation = Activation::relu}));
+  all.push_back(
+      make_convolution({{1, 33, 31, 3}}, {{64, 7, 7, 3}}, {.stride_y = 2, .stride_x = 2, .padding = {3, 3, 3, 3}}));
+  all.push_back(make_convolution({{2, 17, 19, 64}}, {{130, 3, 3, 64}},
+                                 {.padding = {1, 1, 1, 1}, .activation = Activation::relu}));
   all.push_back(make_convolution({{5, 7, 7, 24}}, {{70, 7, 7, 24}}, {}));
   return all;
 }
@@ -97,9 +99,9 @@ TEST_CASE("every instruction set computes a convolution like a sum in double and
 TEST_CASE("every instruction set computes Winograd's algorithm close to a sum in double") {
   const HostBackend backend(2);
   const Conv2dOptions same{.padding = {1, 1, 1, 1}};
-  for (const Convolution& c :
-       {make_convolution({{1, 6, 9, 3}}, {{5, 3, 3, 3}}, same), make_convolution({{2, 17, 18, 65}}, {{81, 3, 3, 65}}, same),
-        make_convolution({{1, 4, 4, 300}}, {{16, 3, 3, 300}}, same)}) {
+  for (const Convolution& c : {make_convolution({{1, 6, 9, 3}}, {{5, 3, 3, 3}}, same),
+                               make_convolution({{2, 17, 18, 65}}, {{81, 3, 3, 65}}, same),
+                               make_convolution({{1, 4, 4, 300}}, {{16, 3, 3, 300}}, same)}) {
     const test::Reference expected = test::reference_convolution(c);
     for (const Isa isa : detail::all_isas) {
       if (!detail::supported(isa)) continue;

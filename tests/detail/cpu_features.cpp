@@ -21,7 +21,9 @@ std::string listed_flags() {
   return {};
 }
 
-bool lists(const std::string& flags, const std::string& word) { return flags.find(" " + word + " ") != std::string::npos; }
+bool lists(const std::string& flags, const std::string& word) {
+  return flags.find(" " + word + " ") != std::string::npos;
+}
 
 TEST_CASE("the instruction sets found are those that the operating system lists") {
   const std::string flags = listed_flags();

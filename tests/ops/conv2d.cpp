@@ -81,7 +81,8 @@ TEST_CASE_TEMPLATE("conv2d: strides of rows and columns are independent", Backen
 TEST_CASE_TEMPLATE("conv2d: bias, then residual, then ReLU", Backend, MRCNN_TEST_BACKENDS) {
   const auto backend = make_backend<Backend>();
   const auto input = tensor<float>(backend, {1, 1, 3, 1}, {1, 2, 3});
-  const auto packed = pack_conv2d(backend, tensor<float>(backend, {1, 1, 1, 1}, {1}), tensor<float>(backend, {1}, {-2}));
+  const auto packed =
+      pack_conv2d(backend, tensor<float>(backend, {1, 1, 1, 1}, {1}), tensor<float>(backend, {1}, {-2}));
   const auto residual = tensor<float>(backend, {1, 1, 3, 1}, {5, 0, -3});
   auto output = make_tensor<float>(backend, {1, 1, 3, 1});
   conv2d(backend, input, packed, residual, Residual::same, {}, output);
@@ -117,16 +118,16 @@ TEST_CASE_TEMPLATE("conv2d: equals a scattered sum in double for every kind of s
   const Conv2dOptions same{.padding = {1, 1, 1, 1}};
   const Convolution shapes[] = {
       make_convolution({{1, 1, 1, 1}}, {{1, 1, 1, 1}}, {}),
-      make_convolution({{2, 5, 7, 3}}, {{18, 3, 3, 3}}, same),                                            // few channels
+      make_convolution({{2, 5, 7, 3}}, {{18, 3, 3, 3}}, same),  // few channels
       make_convolution({{1, 23, 17, 3}}, {{64, 7, 7, 3}}, {.stride_y = 2, .stride_x = 2, .padding = {3, 3, 3, 3}}),
-      make_convolution({{1, 9, 11, 40}}, {{81, 1, 1, 40}}, {}),                                           // 64 + 16 + 1
+      make_convolution({{1, 9, 11, 40}}, {{81, 1, 1, 40}}, {}),  // 64 + 16 + 1
       make_convolution({{1, 8, 9, 33}}, {{6, 1, 1, 33}}, {.stride_y = 2, .stride_x = 2}),
-      make_convolution({{3, 7, 7, 16}}, {{40, 7, 7, 16}}, {}),                                            // one sum a map
+      make_convolution({{3, 7, 7, 16}}, {{40, 7, 7, 16}}, {}),  // one sum a map
       make_convolution({{1, 6, 5, 130}}, {{130, 3, 3, 130}}, {.padding = {1, 1, 1, 1}, .activation = Activation::relu}),
-      make_convolution({{1, 20, 20, 64}}, {{64, 3, 3, 64}}, same),                                        // several chunks
-      make_convolution({{1, 2, 3, 700}}, {{324, 1, 1, 700}}, {}),                                         // several steps
+      make_convolution({{1, 20, 20, 64}}, {{64, 3, 3, 64}}, same),  // several chunks
+      make_convolution({{1, 2, 3, 700}}, {{324, 1, 1, 700}}, {}),   // several steps
       make_convolution({{2, 4, 3, 5}}, {{2, 3, 2, 5}}, {.stride_x = 2, .padding = {0, 1, 2, 0}}),
-      make_convolution({{1, 5, 4, 2}}, {{3, 2, 3, 2}}, {.padding = {4, 5, 3, 6}}),                        // whole windows outside
+      make_convolution({{1, 5, 4, 2}}, {{3, 2, 3, 2}}, {.padding = {4, 5, 3, 6}}),  // whole windows outside
   };
   for (const Convolution& c : shapes) {
     CAPTURE(detail::to_string(c.input));
@@ -142,7 +143,8 @@ TEST_CASE_TEMPLATE("conv2d: Winograd is close to the sum in double, also off its
   const Convolution shapes[] = {
       make_convolution({{1, 8, 8, 64}}, {{64, 3, 3, 64}}, same),
       make_convolution({{2, 5, 7, 19}}, {{21, 3, 3, 19}}, same),
-      make_convolution({{1, 14, 14, 256}}, {{80, 3, 3, 256}}, {.padding = {1, 1, 1, 1}, .activation = Activation::relu}),
+      make_convolution({{1, 14, 14, 256}}, {{80, 3, 3, 256}},
+                       {.padding = {1, 1, 1, 1}, .activation = Activation::relu}),
       make_convolution({{1, 3, 3, 4}}, {{4, 3, 3, 4}}, {}),
       make_convolution({{3, 6, 1, 8}}, {{5, 3, 3, 8}}, {.padding = {2, 1, 0, 3}}),
       make_convolution({{1, 9, 9, 16}}, {{16, 1, 1, 16}}, {.stride_y = 2, .stride_x = 2}),  // no Winograd: not 3x3
@@ -158,8 +160,8 @@ TEST_CASE_TEMPLATE("conv2d: Winograd adds bias and residual and applies ReLU as 
                    MRCNN_TEST_BACKENDS) {
   const auto backend = make_backend<Backend>();
   for (const Residual kind : {Residual::same, Residual::nearest2x}) {
-    const Convolution c = make_convolution({{2, 6, 10, 5}}, {{21, 3, 3, 5}},
-                                           {.padding = {1, 1, 1, 1}, .activation = Activation::relu});
+    const Convolution c =
+        make_convolution({{2, 6, 10, 5}}, {{21, 3, 3, 5}}, {.padding = {1, 1, 1, 1}, .activation = Activation::relu});
     const Extents<4> half{{2, 3, 5, 21}};
     const Extents<4> extents = kind == Residual::same ? c.output() : half;
     const auto residual = upload(backend, extents, test::noise(extents.size(), 9));
@@ -260,28 +262,33 @@ TEST_CASE("conv2d: wrong shapes are named with what was expected") {
                        "conv2d: input has shape [1, 4, 5, 4], expected [any, any, any, 3]", ShapeError);
   CHECK_THROWS_WITH_AS(call(input, {.padding = {1, 1, 1, 1}}),
                        "conv2d: output has shape [1, 2, 3, 2], expected [1, 4, 5, 2]", ShapeError);
-  CHECK_THROWS_WITH_AS(call(make_tensor<float>(backend, {1, 2, 5, 3}), {}),
-                       "conv2d: input has shape [1, 2, 5, 3], expected at least 3 x 3 pixels with its padding, the size "
-                       "of the kernel",
+  CHECK_THROWS_WITH_AS(
+      call(make_tensor<float>(backend, {1, 2, 5, 3}), {}),
+      "conv2d: input has shape [1, 2, 5, 3], expected at least 3 x 3 pixels with its padding, the size "
+      "of the kernel",
+      ShapeError);
+  CHECK_THROWS_WITH_AS(call(input, {.stride_y = 0}), "conv2d: the stride is 0 x 1, expected at least 1 x 1",
                        ShapeError);
-  CHECK_THROWS_WITH_AS(call(input, {.stride_y = 0}), "conv2d: the stride is 0 x 1, expected at least 1 x 1", ShapeError);
   CHECK_THROWS_AS(call(input, {.padding = {-1, 0, 0, 0}}), ShapeError);
-  CHECK_THROWS_WITH_AS(conv2d(backend, input, packed, make_tensor<float>(backend, {1, 1, 1, 2}), Residual::same, {}, output),
-                       "conv2d: residual has shape [1, 1, 1, 2], expected [1, 2, 3, 2]", ShapeError);
+  CHECK_THROWS_WITH_AS(
+      conv2d(backend, input, packed, make_tensor<float>(backend, {1, 1, 1, 2}), Residual::same, {}, output),
+      "conv2d: residual has shape [1, 1, 1, 2], expected [1, 2, 3, 2]", ShapeError);
   CHECK_THROWS_WITH_AS(
       conv2d(backend, input, packed, make_tensor<float>(backend, {1, 1, 1, 2}), Residual::nearest2x, {}, output),
       "conv2d: output has shape [1, 2, 3, 2], expected an even height and width for a residual of half the size",
       ShapeError);
-  CHECK_THROWS_WITH_AS(pack_conv2d(backend, make_tensor<float>(backend, {2, 3, 3, 3}), make_tensor<float>(backend, {3})),
-                       "pack_conv2d: bias has shape [3], expected [2]", ShapeError);
+  CHECK_THROWS_WITH_AS(
+      pack_conv2d(backend, make_tensor<float>(backend, {2, 3, 3, 3}), make_tensor<float>(backend, {3})),
+      "pack_conv2d: bias has shape [3], expected [2]", ShapeError);
   CHECK_THROWS_AS(pack_conv2d(backend, make_tensor<float>(backend, {2, 3, 3, 0}), no_bias), ShapeError);
-  const auto winograd = pack_conv2d(backend, make_tensor<float>(backend, {2, 3, 3, 3}), no_bias, Math::fp32,
-                                    ConvAlgorithm::winograd);
+  const auto winograd =
+      pack_conv2d(backend, make_tensor<float>(backend, {2, 3, 3, 3}), no_bias, Math::fp32, ConvAlgorithm::winograd);
   auto small = make_tensor<float>(backend, {1, 1, 2, 2});
-  CHECK_THROWS_WITH_AS(conv2d(backend, input, winograd, {.stride_y = 2, .stride_x = 2}, small),
-                       "conv2d: the stride is 2 x 2, but the weights were packed with ConvAlgorithm::winograd, which has "
-                       "stride 1; pack them with ConvAlgorithm::direct",
-                       ShapeError);
+  CHECK_THROWS_WITH_AS(
+      conv2d(backend, input, winograd, {.stride_y = 2, .stride_x = 2}, small),
+      "conv2d: the stride is 2 x 2, but the weights were packed with ConvAlgorithm::winograd, which has "
+      "stride 1; pack them with ConvAlgorithm::direct",
+      ShapeError);
   CHECK_THROWS_AS(pack_conv2d(backend, make_tensor<float>(backend, {2, 3, 3, 3}), no_bias, Math::bf16), Error);
 }
 

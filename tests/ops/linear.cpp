@@ -35,7 +35,8 @@ TEST_CASE_TEMPLATE("linear: weights are [out, in]", Backend, MRCNN_TEST_BACKENDS
 
 TEST_CASE_TEMPLATE("linear: equals inner products in double, also off the tiles", Backend, MRCNN_TEST_BACKENDS) {
   const auto backend = make_backend<Backend>();
-  for (const auto& [n, in, out] : {std::array<index_t, 3>{1, 1, 1}, {7, 513, 81}, {200, 33, 324}, {13, 1024, 6}}) {
+  for (const auto& shape : {std::array<index_t, 3>{1, 1, 1}, {7, 513, 81}, {200, 33, 324}, {13, 1024, 6}}) {
+    const index_t n = shape[0], in = shape[1], out = shape[2];
     test::Draw draw(7);
     const auto x = draw.numbers(static_cast<std::size_t>(n * in), -1, 1);
     const auto w = draw.numbers(static_cast<std::size_t>(out * in), -1, 1);

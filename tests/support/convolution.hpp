@@ -35,8 +35,10 @@ inline std::vector<float> noise(index_t n, std::uint32_t seed) {
   return values;
 }
 
-inline Convolution make_convolution(Extents<4> input, Extents<4> kernel, Conv2dOptions options, std::uint32_t seed = 1) {
-  return {input, kernel, options, noise(input.size(), seed), noise(kernel.size(), seed + 1), noise(kernel[0], seed + 2)};
+inline Convolution make_convolution(Extents<4> input, Extents<4> kernel, Conv2dOptions options,
+                                    std::uint32_t seed = 1) {
+  return {
+      input, kernel, options, noise(input.size(), seed), noise(kernel.size(), seed + 1), noise(kernel[0], seed + 2)};
 }
 
 /// Result and, for each output, the sum of the magnitudes of its terms: what rounding errors are measured against.
@@ -63,7 +65,8 @@ inline Reference reference_convolution(const Convolution& c, const std::vector<f
             for (index_t kx = 0; kx < c.kernel[2]; ++kx) {
               const index_t above = y + c.options.padding.top - ky;
               const index_t before = x + c.options.padding.left - kx;
-              if (above < 0 || before < 0 || above % c.options.stride_y != 0 || before % c.options.stride_x != 0) continue;
+              if (above < 0 || before < 0 || above % c.options.stride_y != 0 || before % c.options.stride_x != 0)
+                continue;
               const index_t oy = above / c.options.stride_y;
               const index_t ox = before / c.options.stride_x;
               if (oy >= out[1] || ox >= out[2]) continue;

@@ -32,8 +32,7 @@ struct ConvEngine<HostBackend> {
 
   /// With a kernel of the caller's choice.
   static Packed prepare(const HostBackend& backend, const detail::ConvKernelShape& shape, const float* kernel,
-                        const float* bias, Math math, ConvAlgorithm algorithm,
-                        const detail::ConvKernel& isa) {
+                        const float* bias, Math math, ConvAlgorithm algorithm, const detail::ConvKernel& isa) {
     if (math != Math::fp32)
       throw Error("pack_conv2d: the host computes in fp32 only; pack with Math::fp32, or use another backend");
     const bool plain = !backend.use_overrides();
@@ -41,7 +40,8 @@ struct ConvEngine<HostBackend> {
     const bool winograd = !plain && algorithm == ConvAlgorithm::winograd && shape.height == 3 && shape.width == 3;
     const index_t products = winograd ? index_t{detail::winograd_products} : shape.height * shape.width;
     const index_t size = columns * products * shape.in_channels;
-    Packed packed{shape, isa, plain, winograd, make_tensor<float>(backend, {size}), make_tensor<float>(backend, {columns})};
+    Packed packed{
+        shape, isa, plain, winograd, make_tensor<float>(backend, {size}), make_tensor<float>(backend, {columns})};
     const std::size_t bias_bytes = static_cast<std::size_t>(columns) * sizeof(float);
     backend.fill(packed.bias.data(), 0, bias_bytes);
     if (bias != nullptr)
@@ -58,8 +58,8 @@ struct ConvEngine<HostBackend> {
   static void run(const HostBackend& backend, const Packed& packed, const detail::ConvProblem& problem) {
     if (packed.plain) {
       const index_t outputs = problem.batch * problem.out_height * problem.out_width * packed.shape.out_channels;
-      backend.parallel_for(
-          outputs, detail::ConvElement{packed.shape, problem, packed.weights.data(), packed.bias.data()}, 64);
+      backend.parallel_for(outputs,
+                           detail::ConvElement{packed.shape, problem, packed.weights.data(), packed.bias.data()}, 64);
       return;
     }
     if (packed.winograd) return run_winograd(backend, packed, problem);
@@ -151,19 +151,21 @@ struct ConvEngine<HostBackend> {
     float* const weights = packed.weights.data();
     const index_t panel = packed.kernel.panel;
     constexpr index_t slice = 16;
+    constexpr int most_columns = 64;  // of any kernel's panel
     const index_t slices = detail::ceil_div(channels, slice);
     backend.run_tasks(detail::ceil_div(columns, panel) * slices, [=](index_t task, int) {
       const index_t begin = task % slices * slice;
       const index_t first = task / slices * panel;
       const index_t width = detail::min(panel, columns - first);
       float* const target = weights + first * detail::winograd_products * channels;
-      for (index_t c = begin; c < detail::min(channels, begin + slice); ++c)
-        for (index_t j = 0; j < width; ++j) {
-          float values[detail::winograd_products] = {};
-          if (first + j < out_channels)
-            detail::transform_winograd_kernel(kernel + (first + j) * 9 * channels + c, channels, values);
-          for (int i = 0; i < detail::winograd_products; ++i) target[(i * channels + c) * width + j] = values[i];
-        }
+      for (index_t c = begin; c < detail::min(channels, begin + slice); ++c) {
+        float rows[detail::winograd_products][most_columns] = {};
+        for (index_t j = 0; j < detail::min(width, out_channels - first); ++j)
+          detail::transform_winograd_kernel(kernel + (first + j) * 9 * channels + c, channels, &rows[0][j],
+                                            most_columns);
+        for (index_t i = 0; i < detail::winograd_products; ++i)
+          std::memcpy(target + (i * channels + c) * width, rows[i], static_cast<std::size_t>(width) * sizeof(float));
+      }
     });
   }
 };

@@ -6,10 +6,11 @@
 #include "mrcnn/detail/float_ops.hpp"
 #include "mrcnn/detail/simd.hpp"
 
-// The inner loops of the host's convolution: a matrix product whose left rows are read through pointers into the feature
-// map (so that no patch matrix is ever built) and whose right side was packed into panels. A register tile of 6 output
-// pixels by one panel stays in registers over a step of the sum; bias, residual and activation are applied before it is
-// stored. Every output is one chain of multiply-adds in the order (ky, kx, c): tiles and steps leave no trace in it.
+// The inner loops of the host's convolution: a matrix product whose left rows are read through pointers into the
+// feature map (so that no patch matrix is ever built) and whose right side was packed into panels. A register tile of 6
+// output pixels by one panel stays in registers over a step of the sum; bias, residual and activation are applied
+// before it is stored. Every output is one chain of multiply-adds in the order (ky, kx, c): tiles and steps leave no
+// trace in it.
 
 namespace mrcnn::detail {
 
@@ -19,20 +20,20 @@ inline constexpr int conv_tile_rows = 6;
 /// A part of a convolution that one thread computes: some output pixels (rows) times some panels of output channels.
 struct ConvChunk {
   index_t rows = 0;
-  const float* const* sources = nullptr;    // [tile][tap][conv_tile_rows]: where each row's values of a tap begin
-  const index_t* outputs = nullptr;         // [tile][conv_tile_rows]: offset of the row's first output channel
-  const index_t* residuals = nullptr;       // likewise
-  index_t taps = 0;                         // pieces of a sum, each
-  index_t run = 0;                          // this many consecutive floats of the input
-  index_t step = 0;                         // products between two visits to memory: of one tap, or of several whole ones
-  const float* weights = nullptr;           // [column block][tap][run][columns], a block being `panel` columns or the rest
-  const float* bias = nullptr;              // [columns, padded]
-  index_t first_column = 0, end_column = 0; // output channels to compute; both ends of panels, or the last channel
-  index_t panels_at_once = 1;               // so many panels share a step before the next step begins
+  const float* const* sources = nullptr;     // [tile][tap][conv_tile_rows]: where each row's values of a tap begin
+  const index_t* outputs = nullptr;          // [tile][conv_tile_rows]: offset of the row's first output channel
+  const index_t* residuals = nullptr;        // likewise
+  index_t taps = 0;                          // pieces of a sum, each
+  index_t run = 0;                           // this many consecutive floats of the input
+  index_t step = 0;                          // products between two visits to memory: part of a tap, or whole taps
+  const float* weights = nullptr;            // [panel][tap][run][column]; the last panel may be narrower
+  const float* bias = nullptr;               // [columns, padded]
+  index_t first_column = 0, end_column = 0;  // output channels to compute; both ends of panels, or the last channel
+  index_t panels_at_once = 1;                // so many panels share a step before the next step begins
   float* output = nullptr;
-  const float* residual = nullptr;          // or null
+  const float* residual = nullptr;  // or null
   bool relu = false;
-  float* sums = nullptr;                    // scratch: [panels_at_once][tile][conv_tile_rows][panel]
+  float* sums = nullptr;  // scratch: [panels_at_once][tile][conv_tile_rows][panel]
 };
 
 /// The products [begin, begin + count) of the taps [first_tap, last_tap).
@@ -127,8 +128,8 @@ template <int Lanes, int Vectors, int Width>
 MRCNN_DETAIL_INLINE void run_conv_panel(const ConvChunk& chunk, const ConvStep& step, index_t column, float* sums) {
   const index_t columns = chunk.end_column - column;
   const bool narrow = columns < Vectors * Lanes;
-  const float* const panel = chunk.weights + column * chunk.taps * chunk.run +
-                             (step.first_tap * chunk.run + step.begin) * (Vectors * Lanes);
+  const float* const panel =
+      chunk.weights + column * chunk.taps * chunk.run + (step.first_tap * chunk.run + step.begin) * (Vectors * Lanes);
   const index_t tiles = ceil_div<index_t>(chunk.rows, conv_tile_rows);
   for (index_t i = 0; i < tiles; ++i, sums += conv_tile_rows * Width) {
     ConvTile<Lanes, Vectors> tile;
@@ -181,8 +182,8 @@ MRCNN_DETAIL_INLINE void run_conv_chunk(const ConvChunk& chunk) {
       const index_t last_tap = min(chunk.taps, tap + whole_taps);
       for (index_t begin = 0; begin < chunk.run; begin += slice) {
         const index_t count = min(slice, chunk.run - begin);
-        const ConvStep step{tap, last_tap, begin, count, tap == 0 && begin == 0,
-                            last_tap == chunk.taps && begin + count == chunk.run};
+        const ConvStep step{
+            tap, last_tap, begin, count, tap == 0 && begin == 0, last_tap == chunk.taps && begin + count == chunk.run};
         run_conv_step<Lanes, Vectors>(chunk, step, first, last);
       }
     }

@@ -20,16 +20,16 @@ inline constexpr index_t conv_panels_at_once = 4;
 
 /// The division of one convolution into tasks of `chunk_rows` output pixels times `columns` output channels.
 struct ConvPlan {
-  index_t rows = 0;        // output pixels; input pixels of a transposed convolution
+  index_t rows = 0;  // output pixels; input pixels of a transposed convolution
   index_t chunk_rows = 0;
   index_t chunks = 0;
-  index_t groups = 1;      // taps of a transposed convolution: matrix products of their own
-  index_t splits = 1;      // of the output channels
+  index_t groups = 1;  // taps of a transposed convolution: matrix products of their own
+  index_t splits = 1;  // of the output channels
   index_t columns = 0;
-  index_t taps = 1;        // pieces of a sum ...
-  index_t run = 0;         // ... of this many consecutive floats
-  bool merged = false;     // a tap is a row of the kernel, else one of its pixels
-  bool patched = false;    // a merged tap may reach over the left or right edge, and is then copied
+  index_t taps = 1;      // pieces of a sum ...
+  index_t run = 0;       // ... of this many consecutive floats
+  bool merged = false;   // a tap is a row of the kernel, else one of its pixels
+  bool patched = false;  // a merged tap may reach over the left or right edge, and is then copied
   index_t panels_at_once = 1;
 
   index_t tasks() const { return chunks * groups * splits; }

@@ -7,10 +7,10 @@
 #include "mrcnn/core/config.hpp"
 
 // Vectors of floats through the compiler's vector extensions, for code that is compiled once for each instruction set:
-// a body marked MRCNN_DETAIL_INLINE takes the instruction set of the function that it is inlined into, and that function
-// carries MRCNN_DETAIL_TARGET_AVX2 or _AVX512. Vectors are passed by reference, because by value they would have another
-// calling convention in each instruction set. Lambdas in such bodies are marked MRCNN_DETAIL_INLINE_LAMBDA: they do not
-// inherit a target, but they are inlined as well.
+// a body marked MRCNN_DETAIL_INLINE takes the instruction set of the function that it is inlined into, and that
+// function carries MRCNN_DETAIL_TARGET_AVX2 or _AVX512. Vectors are passed by reference, because by value they would
+// have another calling convention in each instruction set. Lambdas in such bodies are marked
+// MRCNN_DETAIL_INLINE_LAMBDA: they do not inherit a target, but they are inlined as well.
 
 #if defined(__GNUC__) && (defined(__x86_64__) || defined(__aarch64__))
 #define MRCNN_DETAIL_HAS_VECTORS 1

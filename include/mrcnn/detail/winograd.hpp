@@ -9,7 +9,7 @@
 #include "mrcnn/detail/simd.hpp"
 #include "mrcnn/ops/conv_engine.hpp"
 
-// Winograd's minimal filtering F(4x4, 3x3): A. Lavin, S. Gray, "Fast Algorithms for Convolutional Neural Networks", 2016.
+// Winograd's minimal filtering F(4x4, 3x3): A. Lavin, S. Gray, "Fast Algorithms for Convolutional Neural Networks".
 // A tile of 4x4 outputs needs a patch of 6x6 inputs. Patch and kernel are transformed to 36 numbers per channel; one
 // matrix product for each of the 36 sums over the channels; a second transform gives the outputs: 36 products where the
 // definition has 144. Tiles start at the first output of each image, so that a batch gives the bits of its images.
@@ -51,23 +51,29 @@ inline index_t winograd_tiles(const ConvProblem& problem) {
          ceil_div<index_t>(problem.out_width, winograd_tile);
 }
 
-/// The 36 numbers of a 3x3 kernel of one pair of channels: G g G^T, rounded once.
-inline void transform_winograd_kernel(const float* taps, index_t stride, float (&result)[winograd_products]) {
-  constexpr double g[winograd_patch][3] = {{1.0 / 4, 0, 0},           {-1.0 / 6, -1.0 / 6, -1.0 / 6},
-                                           {-1.0 / 6, 1.0 / 6, -1.0 / 6}, {1.0 / 24, 1.0 / 12, 1.0 / 6},
-                                           {1.0 / 24, -1.0 / 12, 1.0 / 6}, {0, 0, 1}};
-  double half[winograd_patch][3];
-  for (int i = 0; i < winograd_patch; ++i)
-    for (int j = 0; j < 3; ++j) {
-      half[i][j] = 0;
-      for (int k = 0; k < 3; ++k) half[i][j] += product(g[i][k], static_cast<double>(taps[(k * 3 + j) * stride]));
-    }
-  for (int i = 0; i < winograd_patch; ++i)
-    for (int j = 0; j < winograd_patch; ++j) {
-      double sum = 0;
-      for (int k = 0; k < 3; ++k) sum += product(half[i][k], g[j][k]);
-      result[i * winograd_patch + j] = static_cast<float>(sum);
-    }
+/// The 36 numbers of a 3x3 kernel of one pair of channels: G g G^T in double, rounded once.
+///
+/// @param taps    the kernel's nine taps, `stride` floats apart
+/// @param result  the 36 numbers, `result_stride` floats apart
+inline void transform_winograd_kernel(const float* taps, index_t stride, float* result, index_t result_stride) {
+  const auto transform = [](double a, double b, double c, double(&to)[winograd_patch]) {
+    to[0] = a / 4;
+    to[1] = -(a + b + c) / 6;
+    to[2] = -(a - b + c) / 6;
+    to[3] = (a + 2 * b + 4 * c) / 24;
+    to[4] = (a - 2 * b + 4 * c) / 24;
+    to[5] = c;
+  };
+  double half[3][winograd_patch];  // each column of the kernel, transformed
+  for (int j = 0; j < 3; ++j)
+    transform(static_cast<double>(taps[j * stride]), static_cast<double>(taps[(3 + j) * stride]),
+              static_cast<double>(taps[(6 + j) * stride]), half[j]);
+  for (int i = 0; i < winograd_patch; ++i) {
+    double row[winograd_patch];
+    transform(half[0][i], half[1][i], half[2][i], row);
+    for (int j = 0; j < winograd_patch; ++j)
+      result[(i * winograd_patch + j) * result_stride] = static_cast<float>(row[j]);
+  }
 }
 
 /// B^T d along one axis, in place.
@@ -126,8 +132,8 @@ MRCNN_DETAIL_INLINE void transform_winograd_patches(const WinogradChunk& chunk) 
       const index_t y = at.y - problem.top + i / winograd_patch;
       const index_t x = at.x - problem.left + i % winograd_patch;
       const bool outside = y < 0 || y >= problem.height || x < 0 || x >= problem.width;
-      sources[i] = outside ? chunk.zeros
-                           : problem.input + ((at.n * problem.height + y) * problem.width + x) * chunk.in_channels;
+      sources[i] =
+          outside ? chunk.zeros : problem.input + ((at.n * problem.height + y) * problem.width + x) * chunk.in_channels;
     }
     float* const patch = chunk.patches + tile * chunk.row_floats;
     for (index_t c = 0; c < chunk.in_channels; c += Lanes) {
@@ -214,9 +220,8 @@ MRCNN_DETAIL_INLINE void transform_winograd_sums(const WinogradChunk& chunk, ind
       const float* const sums = chunk.sums + tile * Width + vector * Lanes;
       V m[winograd_patch][winograd_patch];
       each<winograd_patch>([&](auto i) MRCNN_DETAIL_INLINE_LAMBDA {
-        each<winograd_patch>([&](auto j) MRCNN_DETAIL_INLINE_LAMBDA {
-          load<Lanes>(m[i][j], sums + (i * winograd_patch + j) * plane);
-        });
+        each<winograd_patch>(
+            [&](auto j) MRCNN_DETAIL_INLINE_LAMBDA { load<Lanes>(m[i][j], sums + (i * winograd_patch + j) * plane); });
         transform_winograd_output(m[i][0], m[i][1], m[i][2], m[i][3], m[i][4], m[i][5]);
       });
       each<winograd_tile>([&](auto j) MRCNN_DETAIL_INLINE_LAMBDA {

@@ -36,8 +36,8 @@ enum class Residual : std::uint8_t {
 /// How a convolution is computed. The choice is made when its weights are packed.
 enum class ConvAlgorithm : std::uint8_t {
   direct,    ///< one fused multiply-add per product, in the order (ky, kx, channel)
-  winograd,  ///< F(4x4, 3x3) where the kernel is 3x3, which must then run with stride 1; others are direct. A quarter of
-             ///< the products, four times the memory for weights, rounding errors about five times as large.
+  winograd,  ///< F(4x4, 3x3) where the kernel is 3x3, which must then run with stride 1; others are direct. A quarter
+             ///< of the products, four times the memory for weights, rounding errors about five times as large.
 };
 
 namespace detail {

@@ -48,8 +48,8 @@ PackedLinear<Backend> pack_linear(const Backend& backend, const Weights& weights
   const bool without_bias = as_view(bias).extent(0) == 0;
   const auto b = input<float, 1>(backend, bias, "pack_linear", "bias", {without_bias ? 0 : w.extent(0)});
   const detail::ConvKernelShape shape{w.extent(0), 1, 1, w.extent(1)};
-  return PackedLinear<Backend>(ConvEngine<Backend>::prepare(
-      backend, shape, w.data(), without_bias ? nullptr : b.data(), math, ConvAlgorithm::direct));
+  return PackedLinear<Backend>(ConvEngine<Backend>::prepare(backend, shape, w.data(), without_bias ? nullptr : b.data(),
+                                                            math, ConvAlgorithm::direct));
 }
 
 /// A linear (dense, fully connected) layer: output(n, o) = activation(bias(o) + sum of input(n, i) weights(o, i)).
@@ -65,8 +65,7 @@ template <class Backend, class Input, class Output>
 void linear(const Backend& backend, const Input& input, const PackedLinear<Backend>& packed,
             const LinearOptions& options, Output&& output) {
   const auto in = mrcnn::input<float, 2>(backend, input, "linear", "input", {any, packed.in_features()});
-  const auto out =
-      mrcnn::output<float, 2>(backend, output, "linear", "output", {in.extent(0), packed.out_features()});
+  const auto out = mrcnn::output<float, 2>(backend, output, "linear", "output", {in.extent(0), packed.out_features()});
   // A row is a pixel: a 1x1 convolution over an image one pixel high.
   const detail::ConvProblem problem{.input = in.data(),
                                     .batch = 1,
