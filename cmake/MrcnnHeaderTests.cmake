@@ -3,7 +3,7 @@
 # macros that the foreign headers define.
 include_guard(GLOBAL)
 set(mrcnn_foreign_cuda CUDART_VERSION CUDA_VERSION CCCL_VERSION)
-set(mrcnn_foreign_always ${mrcnn_foreign_cuda} STBI_VERSION CLI11_VERSION DOCTEST_VERSION)
+set(mrcnn_foreign_always ${mrcnn_foreign_cuda} STBI_VERSION DOCTEST_VERSION)
 set(mrcnn_foreign_plain ${mrcnn_foreign_always} EIGEN_WORLD_VERSION SIMDJSON_VERSION H5_VERS_MAJOR)
 
 function(mrcnn_add_header_tests)
