@@ -102,7 +102,7 @@ TEST_CASE("detect: the table names what was found and the time of every stage") 
   const auto result = place.detect({});
   REQUIRE(result.status == 0);
   CHECK(result.out.find("picture.png (120 x 90): ") != std::string::npos);
-  for (const char* text : {"score", "mask pixels", "backbone", "region proposal network", "mask head", "share", "all"})
+  for (const std::string text : {"score", "mask pixels", "backbone", "region proposal network", "mask head", "share", "all"})
     CHECK_MESSAGE(result.out.find(text) != std::string::npos, text);
 }
 
@@ -400,11 +400,11 @@ TEST_CASE("detect: interrupted, it leaves nothing behind") {
 TEST_CASE("the help tells every option, with examples; the version is printed") {
   const auto help = run_program({"--help"});
   CHECK(help.status == 0);
-  for (const char* text : {"detect", "convert", "inspect", "--version"})
+  for (const std::string text : {"detect", "convert", "inspect", "--version"})
     CHECK(help.out.find(text) != std::string::npos);
   const auto detect = run_program({"detect", "--help"});
   CHECK(detect.status == 0);
-  for (const char* option : {"--weights", "--profile", "--config", "--classes", "--min-confidence", "--max-detections",
+  for (const std::string option : {"--weights", "--profile", "--config", "--classes", "--min-confidence", "--max-detections",
                              "--threads", "--json", "--output", "--taps", "--font", "--verbose", "Examples:"})
     CHECK_MESSAGE(detect.out.find(option) != std::string::npos, option);
   CHECK(count_of(detect.out, "mrcnn detect") >= 4);

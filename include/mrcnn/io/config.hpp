@@ -220,7 +220,9 @@ class SettingReader {
           weights[i] = real(weight);
           return;
         }
-      value_.fail("has no loss '" + std::string(name) + "'" + did_you_mean(name, loss_names));
+      std::string expected;
+      for (const char* loss : loss_names) expected += (expected.empty() ? "" : ", ") + std::string(loss);
+      value_.fail("has the unknown loss '" + std::string(name) + "', expected " + expected);
     });
   }
 
