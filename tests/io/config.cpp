@@ -60,7 +60,7 @@ void check_everything(const MaskRCNNConfig& c) {
   CHECK(c.post_nms_rois_inference == 500);
   CHECK_FALSE(c.use_mini_mask);
   CHECK(c.mini_mask_shape == std::array{28, 30});
-  CHECK(c.image_resize_mode == ImageResizeMode::pad64);
+  CHECK(c.image_resize_mode == ResizeMode::pad64);
   CHECK_FALSE(c.image_padding);
   CHECK(c.image_min_dim == 512);
   CHECK(c.image_max_dim == 640);

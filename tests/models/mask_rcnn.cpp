@@ -179,13 +179,13 @@ TEST_CASE("MaskRCNN: extreme pictures") {
 
 TEST_CASE("MaskRCNN: resize modes") {
   MaskRCNNConfig config = small_config(Profile::matterport_modern);
-  config.image_resize_mode = ImageResizeMode::none;
+  config.image_resize_mode = ResizeMode::none;
   const auto as_is = small_model(HostBackend(2), config);
   CHECK(!as_is.detect(random_picture(128, 192, 1)).empty());
   CHECK_THROWS_WITH_AS(as_is.detect(random_picture(100, 128, 1)),
                        doctest::Contains("100 x 128 pixels (height x width), expected sides that are multiples of 64"),
                        ShapeError);
-  config.image_resize_mode = ImageResizeMode::pad64;
+  config.image_resize_mode = ResizeMode::pad64;
   config.image_min_dim = 64;
   const auto padded = small_model(HostBackend(2), config);
   const std::vector<Image> images{random_picture(70, 100, 1), random_picture(64, 200, 2), random_picture(66, 120, 3)};

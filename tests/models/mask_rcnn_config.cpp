@@ -53,7 +53,7 @@ TEST_CASE("MaskRCNNConfig: the presets of the samples (spec 2.3)") {
   CHECK(MaskRCNNConfig::shapes().rpn_anchor_scales == std::vector<float>{8, 16, 32, 64, 128});
   CHECK(MaskRCNNConfig::balloon().detection_min_confidence == 0.9);
   const auto nucleus = MaskRCNNConfig::nucleus();
-  CHECK(nucleus.image_resize_mode == ImageResizeMode::pad64);
+  CHECK(nucleus.image_resize_mode == ResizeMode::pad64);
   CHECK(nucleus.post_nms_rois_inference == 2000);
   CHECK(nucleus.detection_max_instances == 400);
   CHECK(nucleus.backbone == ResNetConfig::resnet50());
@@ -74,7 +74,7 @@ TEST_CASE("check_config: names the setting, what it is and what it should be") {
   };
   CHECK(message([](auto& c) { c.image_max_dim = 1000; }) ==
         "MaskRCNNConfig: image_max_dim is 1000, expected a positive multiple of 64");
-  CHECK(message([](auto& c) { c.image_resize_mode = ImageResizeMode::crop; }).find("crop belongs to training") !=
+  CHECK(message([](auto& c) { c.image_resize_mode = ResizeMode::crop; }).find("crop belongs to training") !=
         std::string::npos);
   CHECK(message([](auto& c) { c.rpn_anchor_scales.pop_back(); }).find("rpn_anchor_scales is 4 numbers") !=
         std::string::npos);

@@ -110,12 +110,12 @@ inline constexpr std::array loss_names{"rpn_class_loss", "rpn_bbox_loss", "mrcnn
                                        "mrcnn_mask_loss"};
 
 struct ResizeModeName {
-  ImageResizeMode mode;
+  ResizeMode mode;
   const char* name;
 };
 inline constexpr std::array resize_mode_names{
-    ResizeModeName{ImageResizeMode::square, "square"}, ResizeModeName{ImageResizeMode::pad64, "pad64"},
-    ResizeModeName{ImageResizeMode::none, "none"}, ResizeModeName{ImageResizeMode::crop, "crop"}};
+    ResizeModeName{ResizeMode::square, "square"}, ResizeModeName{ResizeMode::pad64, "pad64"},
+    ResizeModeName{ResizeMode::none, "none"}, ResizeModeName{ResizeMode::crop, "crop"}};
 
 /// Writes the members of a configuration, one value each.
 class SettingWriter {
@@ -134,7 +134,7 @@ class SettingWriter {
   void write(int number) { json_.value(number); }
   void write(double number) { json_.value(number); }
   void write(Profile profile) { json_.value(name_of(profile)); }
-  void write(ImageResizeMode mode) {
+  void write(ResizeMode mode) {
     for (const auto& row : resize_mode_names)
       if (row.mode == mode) json_.value(row.name);
   }
@@ -177,7 +177,7 @@ class SettingReader {
     if (!found) value_.fail("found '" + std::string(value_.string()) + "', expected legacy or modern");
     profile = *found;
   }
-  void read(ImageResizeMode& mode) const {
+  void read(ResizeMode& mode) const {
     const std::string_view text = value_.string();
     for (const auto& row : resize_mode_names)
       if (text == row.name) {
@@ -283,7 +283,7 @@ inline void check_derived(const std::string& name, const JsonValue& value, const
       value.fail("found " + value.minified() + ", expected images_per_gpu * gpu_count = " +
                  std::to_string(config.batch_size()) + "; set those, or leave it out");
   } else if (name == "image_shape") {
-    const int side = config.image_resize_mode == ImageResizeMode::crop ? config.image_min_dim : config.image_max_dim;
+    const int side = config.image_resize_mode == ResizeMode::crop ? config.image_min_dim : config.image_max_dim;
     if (value.integers() != std::vector<std::int64_t>{side, side, config.image_channel_count})
       value.fail("found " + value.minified() + ", expected [" + std::to_string(side) + ", " + std::to_string(side) +
                  ", " + std::to_string(config.image_channel_count) +

@@ -37,22 +37,13 @@ struct DetectOptions {
   std::vector<StageTime>* times = nullptr;
 };
 
-namespace detail {
-
-inline ResizeMode letterbox_mode(ImageResizeMode mode) {
-  switch (mode) {
-    case ImageResizeMode::square: return ResizeMode::square;
-    case ImageResizeMode::pad64: return ResizeMode::pad64;
-    case ImageResizeMode::none: return ResizeMode::none;
-    case ImageResizeMode::crop: break;
-  }
-  throw ShapeError("plan_image: image_resize_mode is crop, expected square, pad64 or none: crop belongs to training");
-}
-
-}  // namespace detail
-
 /// How a picture comes into the network under a configuration.
-inline LetterboxPlan plan_image(const MaskRCNNConfig& config, index_t height, index_t width);
+inline LetterboxPlan plan_image(const MaskRCNNConfig& config, index_t height, index_t width) {
+  return plan_letterbox(height, width, {.mode = config.image_resize_mode,
+                                        .min_dim = config.image_min_dim,
+                                        .max_dim = config.image_max_dim,
+                                        .min_scale = config.image_min_scale});
+}
 
 /// Mask R-CNN: finds the objects in pictures, their classes, boxes and masks.
 ///
@@ -124,13 +115,6 @@ class MaskRCNN {
   std::shared_ptr<Weights> network_;
   std::shared_ptr<IdleSessions> idle_;
 };
-
-inline LetterboxPlan plan_image(const MaskRCNNConfig& config, index_t height, index_t width) {
-  return plan_letterbox(height, width, {.mode = detail::letterbox_mode(config.image_resize_mode),
-                                        .min_dim = config.image_min_dim,
-                                        .max_dim = config.image_max_dim,
-                                        .min_scale = config.image_min_scale});
-}
 
 template <class Backend>
 MaskRCNN<Backend>::MaskRCNN(const Backend& backend, const MaskRCNNConfig& config)

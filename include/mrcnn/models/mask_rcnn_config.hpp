@@ -8,6 +8,7 @@
 
 #include "mrcnn/core/config.hpp"
 #include "mrcnn/core/error.hpp"
+#include "mrcnn/ops/image.hpp"
 
 namespace mrcnn {
 
@@ -15,14 +16,6 @@ namespace mrcnn {
 enum class Profile : std::uint8_t {
   matterport_legacy,  ///< matterport/Mask_RCNN of 2017 and v2.1; the published COCO weights were trained with it
   matterport_modern,  ///< matterport/Mask_RCNN since April 2018
-};
-
-/// How a picture is brought to the network's size.
-enum class ImageResizeMode : std::uint8_t {
-  square,  ///< scaled, then padded to image_max_dim x image_max_dim
-  pad64,   ///< scaled, then padded to multiples of 64
-  none,    ///< taken as it is; its sides must be multiples of 64
-  crop,    ///< a random crop; for training only
 };
 
 /// A residual network of bottleneck blocks.
@@ -70,7 +63,7 @@ struct MaskRCNNConfig {
   bool use_mini_mask = true;
   std::array<int, 2> mini_mask_shape = {56, 56};  ///< height, width
 
-  ImageResizeMode image_resize_mode = ImageResizeMode::square;
+  ResizeMode image_resize_mode = ResizeMode::square;
   bool image_padding = true;
   int image_min_dim = 800;
   int image_max_dim = 1024;
@@ -146,7 +139,7 @@ struct MaskRCNNConfig {
     config.images_per_gpu = 6;
     config.num_classes = 2;
     config.backbone = ResNetConfig::resnet50();
-    config.image_resize_mode = ImageResizeMode::pad64;
+    config.image_resize_mode = ResizeMode::pad64;
     config.image_min_dim = 512;
     config.image_max_dim = 512;
     config.image_min_scale = 2.0;
@@ -213,12 +206,12 @@ inline void check_config(const MaskRCNNConfig& config) {
   if (config.mask_shape[0] != 2 * config.mask_pool_size || config.mask_shape[1] != 2 * config.mask_pool_size)
     fail("mask_shape", std::to_string(config.mask_shape[0]) + " x " + std::to_string(config.mask_shape[1]),
          "twice mask_pool_size in both directions: the mask head doubles its input");
-  if (config.image_resize_mode == ImageResizeMode::square &&
+  if (config.image_resize_mode == ResizeMode::square &&
       (config.image_max_dim % 64 != 0 || config.image_max_dim < 64))
     fail("image_max_dim", std::to_string(config.image_max_dim), "a positive multiple of 64");
-  if (config.image_resize_mode == ImageResizeMode::pad64 && config.image_min_dim % 64 != 0)
+  if (config.image_resize_mode == ResizeMode::pad64 && config.image_min_dim % 64 != 0)
     fail("image_min_dim", std::to_string(config.image_min_dim), "a multiple of 64 in mode pad64");
-  if (config.image_resize_mode == ImageResizeMode::crop)
+  if (config.image_resize_mode == ResizeMode::crop)
     fail("image_resize_mode", "crop", "square, pad64 or none: crop belongs to training");
   if (!config.image_padding) fail("image_padding", "false", "true: pictures are padded to the network's size");
 }

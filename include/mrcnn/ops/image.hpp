@@ -13,11 +13,12 @@
 
 namespace mrcnn {
 
-/// How a picture is brought to a size that a network takes. Training knows a fourth way, random crops.
+/// How a picture is brought to a size that a network takes.
 enum class ResizeMode : std::uint8_t {
   square,  ///< scaled until it fits max_dim, then padded to max_dim x max_dim
   pad64,   ///< scaled, then padded to multiples of 64; max_dim does not matter
   none,    ///< as it is; both sides must be multiples of 64
+  crop,    ///< a random crop, for training only: `plan_letterbox` refuses it
 };
 
 struct LetterboxOptions {
@@ -63,6 +64,8 @@ inline void check_letterbox(index_t height, index_t width, const LetterboxOption
   if (height < 1 || width < 1)
     throw ShapeError("plan_letterbox: the picture is " + size_text(height, width) +
                      " pixels (height x width), expected at least 1 x 1");
+  if (options.mode == ResizeMode::crop)
+    throw ShapeError("plan_letterbox: the mode is crop, expected square, pad64 or none: crop belongs to training");
   if (options.min_dim < 0 || !(options.min_scale >= 0) || std::isinf(options.min_scale))
     throw ShapeError("plan_letterbox: min_dim is " + std::to_string(options.min_dim) + " and min_scale " +
                      std::to_string(options.min_scale) + ", expected numbers that are not negative");
