@@ -56,9 +56,8 @@ struct ReverseParts {
       total.atomic_add(0, 1);
     });
     const std::int32_t count = block.uniform(total[0]);
-    block.each_thread([&](int t) {
-      reversed[base + t] = part[threads - 1 - t] + (own[t] - values[base + t]) + (count - threads);
-    });
+    block.each_thread(
+        [&](int t) { reversed[base + t] = part[threads - 1 - t] + (own[t] - values[base + t]) + (count - threads); });
   }
 };
 

@@ -146,14 +146,18 @@ TEST_CASE("Tensor: moving hands the memory over and leaves nothing behind") {
 
 TEST_CASE("Tensor: impossible extents are refused with their numbers") {
   const HostBackend backend(1);
-  CHECK(message_of([&] { make_tensor<float>(backend, {2, -3}); }) ==
-        "Tensor: the new tensor has a negative extent: [-3]");
-  CHECK(message_of([&] { make_tensor<float>(backend, {index_t{1} << 40, index_t{1} << 40}); }) ==
-        "Tensor: the new tensor is too large: shape [1099511627776, 1099511627776]");
-  CHECK(message_of([&] { make_tensor<float>(backend, {std::numeric_limits<index_t>::max()}); })
-            .starts_with("Tensor: the new tensor is too large"));
-  CHECK(message_of([&] { make_tensor_from<float>(backend, {2, 2}, {1, 2, 3}); }) ==
-        "make_tensor_from: 3 elements for shape [2, 2]");
+  CHECK(message_of([&] {
+          make_tensor<float>(backend, {2, -3});
+        }) == "Tensor: the new tensor has a negative extent: [-3]");
+  CHECK(message_of([&] {
+          make_tensor<float>(backend, {index_t{1} << 40, index_t{1} << 40});
+        }) == "Tensor: the new tensor is too large: shape [1099511627776, 1099511627776]");
+  CHECK(message_of([&] {
+          make_tensor<float>(backend, {std::numeric_limits<index_t>::max()});
+        }).starts_with("Tensor: the new tensor is too large"));
+  CHECK(message_of([&] {
+          make_tensor_from<float>(backend, {2, 2}, {1, 2, 3});
+        }) == "make_tensor_from: 3 elements for shape [2, 2]");
 }
 
 TEST_CASE("Tensor: more memory than there is is an Error, not a crash") {
@@ -165,12 +169,15 @@ TEST_CASE("Tensor: more memory than there is is an Error, not a crash") {
 TEST_CASE("input and output: extents are checked, the message names op, argument, found and expected") {
   const HostBackend backend(1);
   const auto boxes = make_tensor<float>(backend, {4, 3});
-  CHECK(message_of([&] { input<float, 2>(backend, boxes, "nms", "boxes", {3, 4}); }) ==
-        "nms: boxes has shape [4, 3], expected [3, 4]");
-  CHECK(message_of([&] { input<float, 2>(backend, boxes, "nms", "boxes", {any, 4}); }) ==
-        "nms: boxes has shape [4, 3], expected [any, 4]");
-  CHECK(message_of([&] { output<float, 2>(backend, HostView<float, 2>(nullptr, {2, -1}), "nms", "keep", {any, any}); }) ==
-        "nms: keep has a negative extent: [-1]");
+  CHECK(message_of([&] {
+          input<float, 2>(backend, boxes, "nms", "boxes", {3, 4});
+        }) == "nms: boxes has shape [4, 3], expected [3, 4]");
+  CHECK(message_of([&] {
+          input<float, 2>(backend, boxes, "nms", "boxes", {any, 4});
+        }) == "nms: boxes has shape [4, 3], expected [any, 4]");
+  CHECK(message_of([&] {
+          output<float, 2>(backend, HostView<float, 2>(nullptr, {2, -1}), "nms", "keep", {any, any});
+        }) == "nms: keep has a negative extent: [-1]");
   CHECK(input<float, 2>(backend, boxes, "nms", "boxes", {any, 3}).extents() == Extents<2>{4, 3});
 }
 

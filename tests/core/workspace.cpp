@@ -121,11 +121,12 @@ TEST_CASE("Workspace: a dry run runs nothing") {
   dry.launch_blocks(LaunchShape{.grid = {{4, 1, 1}}, .threads = 1, .shared_bytes = 0}, [&](auto&) { ++calls; });
   dry.fill(tensor.data(), 0, 40);
   dry.copy(tensor.data(), sorted.data(), 40);
-  dry.sort_pairs(reinterpret_cast<const std::uint32_t*>(tensor.data()),
-                 reinterpret_cast<std::uint32_t*>(sorted.data()), tensor.data(), sorted.data(), 10);
+  dry.sort_pairs(reinterpret_cast<const std::uint32_t*>(tensor.data()), reinterpret_cast<std::uint32_t*>(sorted.data()),
+                 tensor.data(), sorted.data(), 10);
   dry.exclusive_scan(tensor.data(), sorted.data(), 10);
   dry.select(reinterpret_cast<const std::uint8_t*>(tensor.data()), 10, sorted.data(), count.data());
-  dry.reduce(tensor.data(), 10, 0, [](int a, int b) { return a + b; }, count.data());
+  dry.reduce(
+      tensor.data(), 10, 0, [](int a, int b) { return a + b; }, count.data());
   CHECK(dry.live(count.data(), 17) == 17);
   CHECK(calls == 0);
 }
@@ -140,7 +141,8 @@ TEST_CASE("Workspace: once the plan is there, a run allocates nothing") {
     auto indices = make_tensor<std::int32_t>(b, {4});
     b.parallel_for(4, SetTo{indices.data(), 1});
     b.sort_pairs(keys.data(), sorted.data(), indices.data(), order.data(), 4);
-    b.reduce(indices.data(), 4, std::int32_t{0}, [](std::int32_t x, std::int32_t y) { return x + y; }, order.data());
+    b.reduce(
+        indices.data(), 4, std::int32_t{0}, [](std::int32_t x, std::int32_t y) { return x + y; }, order.data());
   };
   workspace.run(backend, Extents<4>{}, driver);
   const int before = allocations;
@@ -167,13 +169,13 @@ TEST_CASE("Workspace: a driver that asks for more memory than in its dry run is 
   const HostBackend backend(1);
   {
     Workspace workspace;
-    CHECK_THROWS_WITH_AS(workspace.run(backend, Extents<4>{},
-                                       [](const HostBackend& b) {
-                                         auto tensor = make_tensor<std::uint8_t>(b, {b.dry() ? 1000 : 2000});
-                                       }),
-                         "Workspace: the driver asks for 2000 bytes in step 0, more than in its dry run; a driver may take "
-                         "memory by extents only",
-                         Error);
+    CHECK_THROWS_WITH_AS(
+        workspace.run(
+            backend, Extents<4>{},
+            [](const HostBackend& b) { auto tensor = make_tensor<std::uint8_t>(b, {b.dry() ? 1000 : 2000}); }),
+        "Workspace: the driver asks for 2000 bytes in step 0, more than in its dry run; a driver may take "
+        "memory by extents only",
+        Error);
   }
   Workspace workspace;
   CHECK_THROWS_AS(workspace.run(backend, Extents<4>{},
@@ -187,9 +189,8 @@ TEST_CASE("Workspace: a driver that asks for more memory than in its dry run is 
 TEST_CASE("Workspace: a driver that keeps arena memory is told so") {
   const HostBackend backend(1);
   Workspace workspace;
-  CHECK_THROWS_WITH_AS(
-      workspace.run(backend, Extents<4>{}, [&](const HostBackend& b) { b.allocate(100); }),
-      "Workspace: the driver kept arena memory after its run", Error);
+  CHECK_THROWS_WITH_AS(workspace.run(backend, Extents<4>{}, [&](const HostBackend& b) { b.allocate(100); }),
+                       "Workspace: the driver kept arena memory after its run", Error);
 }
 
 TEST_CASE("Workspace: shapes have plans of their own and share one slab, which only grows") {
@@ -234,7 +235,8 @@ TEST_CASE("Workspace: a driver without memory, and tensors without elements") {
   const HostBackend backend(1);
   Workspace workspace;
   int runs = 0;
-  for (int i = 0; i < 2; ++i) workspace.run(backend, Extents<4>{}, [&](const HostBackend& b) { runs += b.dry() ? 0 : 1; });
+  for (int i = 0; i < 2; ++i)
+    workspace.run(backend, Extents<4>{}, [&](const HostBackend& b) { runs += b.dry() ? 0 : 1; });
   workspace.run(backend, Extents<4>{9, 9, 9, 9}, [&](const HostBackend& b) {
     auto none = make_tensor<float>(b, {0, 4});
     auto also_none = make_tensor<float>(b, {0, 4});
