@@ -160,7 +160,9 @@ TEST_CASE("detect: taps hold the tensor of every stage, without batch axis") {
       {"mrcnn_bbox", {60, 4, 4}},            {"detections", {20, 6}},
       {"pooled_mask", {found, 14, 14, 24}},  {"mrcnn_mask", {found, 28, 28, 4}}};
   CHECK(taps.tensors().size() == expected.size());
-  for (const auto& [name, shape] : expected) {
+  for (const auto& pair : expected) {
+    const std::string& name = pair.first;
+    const auto& shape = pair.second;
     CAPTURE(name);
     REQUIRE(taps.contains(name));
     const auto& info = taps.info(name);
