@@ -46,6 +46,7 @@ function(mrcnn_find_eigen)
   endif()
 endfunction()
 
+# Leaves the target mrcnn_simdjson, built from the fetched source, when simdjson::simdjson is not to be found.
 function(mrcnn_find_simdjson)
   if(NOT TARGET simdjson::simdjson)
     find_package(simdjson QUIET CONFIG GLOBAL)
@@ -56,7 +57,6 @@ function(mrcnn_find_simdjson)
     target_include_directories(mrcnn_simdjson SYSTEM PUBLIC "${simdjson_SOURCE_DIR}/singleheader")
     target_compile_features(mrcnn_simdjson PUBLIC cxx_std_17)
     set_target_properties(mrcnn_simdjson PROPERTIES POSITION_INDEPENDENT_CODE ON)
-    add_library(simdjson::simdjson ALIAS mrcnn_simdjson)
   endif()
 endfunction()
 

@@ -1,5 +1,16 @@
 # Projects of somebody else that use the library, each configured, built and run as one test.
 include_guard(GLOBAL)
+include(FetchContent)
+
+# What had to be fetched for this build is not fetched again for each of them.
+set(mrcnn_fetched "")
+foreach(name IN ITEMS eigen simdjson stb)
+  FetchContent_GetProperties(${name})
+  if(${name}_POPULATED)
+    string(TOUPPER ${name} upper_name)
+    list(APPEND mrcnn_fetched "-DFETCHCONTENT_SOURCE_DIR_${upper_name}=${${name}_SOURCE_DIR}")
+  endif()
+endforeach()
 
 function(mrcnn_add_vendor_test name)
   set(work "${CMAKE_CURRENT_BINARY_DIR}/vendor/${name}")
@@ -7,17 +18,22 @@ function(mrcnn_add_vendor_test name)
     --build-and-test "${PROJECT_SOURCE_DIR}/tests/vendor/${name}" "${work}"
     --build-generator "${CMAKE_GENERATOR}" --build-makeprogram "${CMAKE_MAKE_PROGRAM}" --build-noclean
     --build-target program
-    --build-options "-DCMAKE_CXX_COMPILER=${CMAKE_CXX_COMPILER}" "-DMRCNN_SOURCE=${PROJECT_SOURCE_DIR}" ${ARGN}
+    --build-options "-DCMAKE_CXX_COMPILER=${CMAKE_CXX_COMPILER}" "-DMRCNN_SOURCE=${PROJECT_SOURCE_DIR}"
+      ${mrcnn_fetched} ${ARGN}
     --test-command "${work}/program")
   set_tests_properties(vendor.${name} PROPERTIES LABELS vendor)
 endfunction()
 
-# The installed package, in a folder of the build tree, for the tests that find it.
+# The installed package, in a folder of the build tree, for the tests that find it. `installed` wants dependencies that
+# are installed too.
 function(mrcnn_add_installed_vendor_tests)
   set(prefix "${CMAKE_CURRENT_BINARY_DIR}/vendor/prefix")
   add_test(NAME vendor.install COMMAND ${CMAKE_COMMAND} --install "${PROJECT_BINARY_DIR}" --prefix "${prefix}")
   set_tests_properties(vendor.install PROPERTIES LABELS vendor FIXTURES_SETUP mrcnn_installed)
   foreach(name IN LISTS ARGN)
+    if(name STREQUAL installed AND (eigen_POPULATED OR simdjson_POPULATED))
+      continue()
+    endif()
     mrcnn_add_vendor_test(${name} "-DCMAKE_PREFIX_PATH=${prefix}")
     set_tests_properties(vendor.${name} PROPERTIES FIXTURES_REQUIRED mrcnn_installed)
   endforeach()
