@@ -60,7 +60,8 @@ std::vector<std::string> names_in_file(const std::string& path) {
   for (const std::string& line : split(text, '\n')) names.push_back(trimmed(line));
   while (!names.empty() && names.back().empty()) names.pop_back();
   for (std::size_t i = 0; i < names.size(); ++i)
-    if (names[i].empty()) throw FormatError(path + ": line " + std::to_string(i + 1) + " is empty, expected a class name");
+    if (names[i].empty())
+      throw FormatError(path + ": line " + std::to_string(i + 1) + " is empty, expected a class name");
   return without_background(std::move(names));
 }
 
@@ -75,7 +76,8 @@ std::vector<std::string> names_in_list(const std::string& text) {
 void check_class_option(const CommandLine& line, const std::string& classes) {
   if (classes == "coco" || names_a_file(classes)) return;
   for (const std::string& name : names_in_list(classes))
-    if (name.empty()) line.fail("--classes is '" + classes + "', which has an empty name, expected a list such as a,b,c");
+    if (name.empty())
+      line.fail("--classes is '" + classes + "', which has an empty name, expected a list such as a,b,c");
 }
 
 std::vector<std::string> settle_class_names(const std::optional<std::string>& option,

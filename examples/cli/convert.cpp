@@ -61,7 +61,8 @@ std::optional<ConvertCommand> parse(const std::vector<std::string>& words) {
   if (arguments.size() < 2) return command;
   const std::string extension = io::detail::lower_case(std::filesystem::path(arguments[1]).extension().string());
   if (arguments[1].empty() || extension == ".h5" || extension == ".hdf5" || extension == ".keras")
-    line.fail("the output is '" + arguments[1] + "', expected a name such as OUT.safetensors: Keras files are only read");
+    line.fail("the output is '" + arguments[1] +
+              "', expected a name such as OUT.safetensors: Keras files are only read");
   if (!dry_run) command.output = arguments[1];
   return command;
 }
@@ -90,9 +91,9 @@ int convert(const std::vector<std::string>& words) {
     std::puts("nothing was written (--dry-run)");
     return 0;
   }
-  io::save_parameters(*output, parameters,
-                      {io::config_to_json(setup.config, {}),
-                       setup.names_are_given ? setup.class_names : std::vector<std::string>()});
+  io::save_parameters(
+      *output, parameters,
+      {io::config_to_json(setup.config, {}), setup.names_are_given ? setup.class_names : std::vector<std::string>()});
   outputs.commit();
   std::printf("wrote %s: %zu arrays, %.1f MB, profile %s\n", command->output.c_str(), parameters.size(),
               static_cast<double>(std::filesystem::file_size(command->output)) / 1e6,

@@ -12,8 +12,8 @@
 
 namespace mrcnn::cli {
 
-/// Makes sure that a run overwrites nothing that it reads, and nothing twice. Files are the same when they have one path
-/// or, through links, one place on the disk. Devices and pipes may be named several times.
+/// Makes sure that a run overwrites nothing that it reads, and nothing twice. Files are the same when they have one
+/// path or, through links, one place on the disk. Devices and pipes may be named several times.
 class DistinctFiles {
  public:
   void input(const std::string& path) {

@@ -21,8 +21,8 @@ namespace {
 constexpr const char* help_text =
     R"(usage: mrcnn inspect FILE
 
-Shows what a file holds: Keras .h5 weights, weights in the native format, or the tensors of any .safetensors file, such as
-those of mrcnn detect --taps. For every array: shape, type, least and greatest value, mean and standard deviation.
+Shows what a file holds: Keras .h5 weights, weights in the native format, or the tensors of any .safetensors file, such
+as those of mrcnn detect --taps. For every array: shape, type, least and greatest value, mean and standard deviation.
   dead      all values are the same: the layer was never trained (biases of convolutions start at 0 and are exempt)
   overflow  a value lies beyond +-1000 or is not finite: the training diverged
 Then the model that the arrays make up, and totals.

@@ -1,9 +1,7 @@
 #include "model_setup.hpp"
 
-#include <filesystem>
+#include <algorithm>
 #include <limits>
-#include <string_view>
-#include <system_error>
 
 #include "class_names.hpp"
 #include "mrcnn/io/config.hpp"
@@ -40,7 +38,8 @@ class SizesFromWeights {
       const auto text = [](const ResNetConfig& backbone) {
         MaskRCNNConfig holder;
         holder.backbone = backbone;
-        return std::string(io::JsonDocument::parse(io::config_to_json(holder), "backbone").root()["backbone"].minified());
+        return std::string(
+            io::JsonDocument::parse(io::config_to_json(holder), "backbone").root()["backbone"].minified());
       };
       compare("backbone", text(config_.backbone), text(found));
     }
@@ -52,7 +51,8 @@ class SizesFromWeights {
     const std::string source = source_of("rpn_anchor_ratios");
     throw FormatError((source.empty() ? path_ : source) + ": rpn_anchor_ratios has " + std::to_string(count) +
                       " numbers, expected " + std::to_string(found) + ", since " + path_ + " has " +
-                      std::to_string(found) + " anchors at each position; name the ratios that the model was trained with" +
+                      std::to_string(found) +
+                      " anchors at each position; name the ratios that the model was trained with" +
                       (source.empty() ? " in --config" : ""));
   }
 
@@ -113,8 +113,7 @@ void ModelOptions::add_to(CommandLine& line) {
 }
 
 void ModelOptions::check(const CommandLine& line) const {
-  if (profile && !io::profile_named(*profile))
-    line.fail("--profile is '" + *profile + "', expected legacy or modern");
+  if (profile && !io::profile_named(*profile)) line.fail("--profile is '" + *profile + "', expected legacy or modern");
   if (classes) check_class_option(line, *classes);
 }
 
@@ -136,7 +135,9 @@ ModelSetup set_up_model(const std::string& weights_path, const ModelOptions& opt
   if (document) setup.config = io::config_from_json(document->root(), setup.config).config;
   if (options.profile) setup.config.profile = *io::profile_named(*options.profile);
   if (options.min_confidence) setup.config.detection_min_confidence = *options.min_confidence;
-  if (options.max_detections) setup.config.detection_max_instances = *options.max_detections;
+  // There are never more detections than proposals; memory for more would only be wasted.
+  if (options.max_detections)
+    setup.config.detection_max_instances = std::min(*options.max_detections, setup.config.post_nms_rois_inference);
 
   const auto& model = setup.description;
   SizesFromWeights sizes(weights_path, setup.config, settings);

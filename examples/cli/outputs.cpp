@@ -66,8 +66,8 @@ void Outputs::make_folder(const std::string& path) {
     if (folder.has_filename() && !fs::exists(folder, error)) missing.push_back(folder);
   for (auto folder = missing.rbegin(); folder != missing.rend(); ++folder) {
     if (!fs::create_directory(*folder, error) || error)
-      throw FormatError(path + ": the folder can not be made: " +
-                        io::detail::system_message(error ? error.value() : ENOENT));
+      throw FormatError(path +
+                        ": the folder can not be made: " + io::detail::system_message(error ? error.value() : ENOENT));
     new_folders_.push_back(folder->string());
   }
 }

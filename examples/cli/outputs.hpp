@@ -9,9 +9,9 @@
 
 namespace mrcnn::cli {
 
-/// The files that a run makes. All are opened as temporaries beside their targets before the work begins, and put in place
-/// together when it is done; without `commit` nothing is left behind, neither files nor new folders, even when the
-/// program is interrupted (see interrupt.hpp).
+/// The files that a run makes. All are opened as temporaries beside their targets before the work begins, and put in
+/// place together when it is done; without `commit` nothing is left behind, neither files nor new folders, even when
+/// the program is interrupted (see interrupt.hpp).
 class Outputs {
  public:
   Outputs();

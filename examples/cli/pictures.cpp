@@ -23,7 +23,8 @@ std::string stem_of(const std::string& path) { return fs::path(path).stem().stri
 /// The number that the text consists of, without sign; absent when it is something else or does not fit.
 std::optional<std::int64_t> whole_number(const std::string& text) {
   std::int64_t number = 0;
-  const bool digits = !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+  const bool digits =
+      !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
   if (!digits || std::from_chars(text.data(), text.data() + text.size(), number).ec != std::errc()) return {};
   return number;
 }
@@ -54,7 +55,8 @@ PictureList list_pictures(const std::vector<std::string>& arguments) {
     std::error_code error;
     const auto status = fs::status(argument, error);
     if (status.type() == fs::file_type::not_found || error)
-      throw FormatError(argument + ": can not be opened: " + io::detail::system_message(error ? error.value() : ENOENT) +
+      throw FormatError(argument +
+                        ": can not be opened: " + io::detail::system_message(error ? error.value() : ENOENT) +
                         "; expected a picture or a folder of pictures");
     if (!fs::is_directory(status)) {
       list.pictures.push_back({argument, 0, true});

@@ -33,8 +33,9 @@ class Records {
         record.value(static_cast<std::int64_t>(side));
       record.end_array().member("score", detection.score);
       const InstanceMask& mask = detection.mask;
-      const coco::Rle rle = coco::encode_crop(
-          coco::MaskView(mask.pixels.data(), {mask.height, mask.width}, {mask.width, 1}), mask.x, mask.y, height, width);
+      const coco::Rle rle =
+          coco::encode_crop(coco::MaskView(mask.pixels.data(), {mask.height, mask.width}, {mask.width, 1}), mask.x,
+                            mask.y, height, width);
       record.key("segmentation").begin_object().key("size").begin_array().value(height).value(width).end_array();
       record.member("counts", coco::to_string(rle)).end_object();
       record.member("file_name", picture.file_name()).member("category_name", class_names_[index]).end_object();

@@ -57,16 +57,15 @@ std::string counts_text(const PictureResult& result, const std::vector<std::stri
   std::vector<std::pair<std::string, int>> sorted(counts.begin(), counts.end());
   std::stable_sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
   std::string text;
-  for (const auto& [name, count] : sorted)
-    text += (text.empty() ? "" : ", ") + std::to_string(count) + " " + name;
+  for (const auto& [name, count] : sorted) text += (text.empty() ? "" : ", ") + std::to_string(count) + " " + name;
   return text.empty() ? "nothing" : text;
 }
 
 std::string objects_table(const PictureResult& result, const std::vector<std::string>& names) {
   const std::size_t count = result.detections.size();
-  std::string text = result.picture.file_name() + " (" + size_text(result) + "): " +
-                     (count == 0 ? "nothing found" : std::to_string(count) + (count == 1 ? " object" : " objects")) +
-                     '\n';
+  std::string text =
+      result.picture.file_name() + " (" + size_text(result) +
+      "): " + (count == 0 ? "nothing found" : std::to_string(count) + (count == 1 ? " object" : " objects")) + '\n';
   if (count == 0) return text;
   std::vector<std::vector<std::string>> rows{{"class", " score", " x", " y", " width", " height", " mask pixels"}};
   for (std::size_t i = 0; i < count; ++i) {
@@ -86,8 +85,8 @@ std::string results_table(const std::vector<PictureResult>& results, const std::
   if (results.size() == 1 && results[0].error.empty()) return objects_table(results[0], class_names);
   std::vector<std::vector<std::string>> rows{{"picture", " size", "found"}};
   for (const PictureResult& result : results)
-    rows.push_back({result.picture.file_name(), result.error.empty() ? size_text(result) : "-",
-                    counts_text(result, class_names)});
+    rows.push_back(
+        {result.picture.file_name(), result.error.empty() ? size_text(result) : "-", counts_text(result, class_names)});
   return table(rows);
 }
 

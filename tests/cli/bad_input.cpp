@@ -124,7 +124,8 @@ TEST_CASE("files that do not exist or can not be written exit with 1, before the
   place.fails(1, {"detect", place.picture, "--weights", absent + ".h5"}, {"absent.h5: ", "no such file"});
   place.detect_fails(1, {"--config", absent + ".json"}, {"absent.json: ", "no such file"});
   place.detect_fails(1, {"--classes", absent + ".txt"}, {"absent.txt: ", "no such file"});
-  place.detect_fails(1, {"--output", place.folder / "x.png", "--font", absent + ".ttf"}, {"absent.ttf: ", "no such file"});
+  place.detect_fails(1, {"--output", place.folder / "x.png", "--font", absent + ".ttf"},
+                     {"absent.ttf: ", "no such file"});
   place.detect_fails(1, {"--json", absent + "/found.json"}, {"absent/found.json: ", "folder does not exist"});
   place.detect_fails(1, {"--json", place.folder.path().string()}, {"is a directory"});
   place.fails(1, {"convert", absent, place.folder / "out.safetensors"}, {"absent: ", "no such file"});
@@ -163,8 +164,10 @@ TEST_CASE("pictures that are cut short or none exit with 1") {
     io::write_image(place.folder / name, image);
     const std::string whole = file_bytes(place.folder / name);
     for (const double part : {0.3, 0.9}) {
-      write_file(place.folder / name, whole.substr(0, static_cast<std::size_t>(part * static_cast<double>(whole.size()))));
-      place.fails(1, {"detect", place.folder / name, "--weights", place.weights}, {name + ": ", "cut short", "expected"});
+      write_file(place.folder / name,
+                 whole.substr(0, static_cast<std::size_t>(part * static_cast<double>(whole.size()))));
+      place.fails(1, {"detect", place.folder / name, "--weights", place.weights},
+                  {name + ": ", "cut short", "expected"});
     }
   }
   write_file(place.folder / "empty.jpg", "");
@@ -172,6 +175,8 @@ TEST_CASE("pictures that are cut short or none exit with 1") {
   place.fails(1, {"detect", place.folder / "empty.jpg", "--weights", place.weights}, {"empty.jpg: "});
   place.fails(1, {"detect", place.folder / "text.png", "--weights", place.weights}, {"text.png: ", "expected"});
   place.fails(1, {"detect", place.weights, "--weights", place.weights}, {"weights.safetensors: ", "not a picture"});
+  REQUIRE(::mkfifo((place.folder / "pipe.png").c_str(), 0600) == 0);  // nobody writes: opening must not wait
+  place.fails(1, {"detect", place.folder / "pipe.png", "--weights", place.weights}, {"pipe.png: ", "regular file"});
 }
 
 TEST_CASE("a picture that does not suit the resize mode is named") {
@@ -181,8 +186,8 @@ TEST_CASE("a picture that does not suit the resize mode is named") {
   place.detect_fails(1, {"--config", place.folder / "none.json"}, {"picture.png: ", "64"});
   place.detect_fails(1, {"--config", place.folder / "crop.json"}, {"crop.json: ", "training"});
   io::write_png(place.folder / "fits.png", random_picture(64, 192, 2));
-  CHECK(run_program({"detect", place.folder / "fits.png", "--weights", place.weights, "--config",
-                     place.folder / "none.json"})
+  CHECK(run_program(
+            {"detect", place.folder / "fits.png", "--weights", place.weights, "--config", place.folder / "none.json"})
             .status == 0);
 }
 

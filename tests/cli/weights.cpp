@@ -37,10 +37,11 @@ TEST_CASE("convert: the native file detects what the Keras file does, without fu
   write_small_keras_weights(folder / "model.h5", small_config());
   write_file(folder / "config.json", small_settings);
   io::write_png(folder / "picture.png", random_picture(100, 80, 3));
-  const std::vector<std::string> options{"--config", folder / "config.json", "--profile", "modern", "--classes", "a,b,c"};
+  const std::vector<std::string> options{"--config", folder / "config.json", "--profile", "modern", "--classes",
+                                         "a,b,c"};
 
-  std::vector<std::string> words{"detect", folder / "picture.png", "--weights", folder / "model.h5", "--json",
-                                 folder / "keras.json"};
+  std::vector<std::string> words{"detect", folder / "picture.png", "--weights", folder / "model.h5",
+                                 "--json", folder / "keras.json"};
   words.insert(words.end(), options.begin(), options.end());
   REQUIRE(run_program(words).status == 0);
   words = {"convert", folder / "model.h5", folder / "model.safetensors"};

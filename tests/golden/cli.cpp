@@ -35,13 +35,19 @@ TEST_CASE("detect: the records are the original's results, in both profiles") {
   const TemporaryFolder folder;
   write_golden_config(folder / "config.json");
   for (const std::string profile : {"legacy", "modern"}) {
-    std::vector<std::string> words{"detect",   shared("golden/balloon_resnet50/case_a.png"),
+    std::vector<std::string> words{"detect",
+                                   shared("golden/balloon_resnet50/case_a.png"),
                                    shared("golden/balloon_resnet50/case_c.png"),
-                                   "--weights", shared(model),
-                                   "--config",  folder / "config.json",
-                                   "--profile", profile,
-                                   "--classes", "balloon",
-                                   "--json",    folder / "found.json"};
+                                   "--weights",
+                                   shared(model),
+                                   "--config",
+                                   folder / "config.json",
+                                   "--profile",
+                                   profile,
+                                   "--classes",
+                                   "balloon",
+                                   "--json",
+                                   folder / "found.json"};
     const auto result = run_program(words);
     CAPTURE(result.err);
     REQUIRE(result.status == 0);
@@ -62,8 +68,7 @@ TEST_CASE("detect: the records are the original's results, in both profiles") {
         CHECK(record["category_name"].string() == "balloon");
         CHECK(record["score"].number() == doctest::Approx(scores[i]).epsilon(1e-4));
         const std::int32_t* box = boxes.data() + 4 * i;
-        CHECK(record["bbox"].integers() ==
-              std::vector<std::int64_t>{box[1], box[0], box[3] - box[1], box[2] - box[0]});
+        CHECK(record["bbox"].integers() == std::vector<std::int64_t>{box[1], box[0], box[3] - box[1], box[2] - box[0]});
         const auto size = record["segmentation"]["size"].integers();
         const auto mask = coco::decode(coco::from_string(record["segmentation"]["counts"].string(), size[0], size[1]));
         REQUIRE(static_cast<std::size_t>((size[0] * size[1] + 7) / 8) == row_bytes);
@@ -79,10 +84,11 @@ TEST_CASE("detect: the records are the original's results, in both profiles") {
 
 TEST_CASE("detect: all photographs of two folders, without a complaint") {
   const TemporaryFolder folder;
-  write_file(folder / "config.json", R"({"IMAGE_MIN_DIM": 256, "IMAGE_MAX_DIM": 256, "DETECTION_MIN_CONFIDENCE": 0.6})");
-  const auto result = run_program({"detect", shared("data/photos"), shared("data/balloon/val"), "--weights", shared(model),
-                                   "--config", folder / "config.json", "--json", folder / "found.json", "--output",
-                                   folder / "drawn"});
+  write_file(folder / "config.json",
+             R"({"IMAGE_MIN_DIM": 256, "IMAGE_MAX_DIM": 256, "DETECTION_MIN_CONFIDENCE": 0.6})");
+  const auto result =
+      run_program({"detect", shared("data/photos"), shared("data/balloon/val"), "--weights", shared(model), "--config",
+                   folder / "config.json", "--json", folder / "found.json", "--output", folder / "drawn"});
   CAPTURE(result.err);
   CHECK(result.status == 0);
   CHECK(result.err.empty());

@@ -23,18 +23,21 @@ std::string refusal(const std::string& text) {
 
 /// Every name of the original's configuration, with a value other than the default.
 constexpr const char* everything = R"({
-  "NAME": "thing \"x\"", "GPU_COUNT": 2, "IMAGES_PER_GPU": 3, "BATCH_SIZE": 6, "STEPS_PER_EPOCH": 17, "VALIDATION_STEPS": 0,
-  "BACKBONE": "resnet50", "COMPUTE_BACKBONE_SHAPE": null, "BACKBONE_STRIDES": [4, 8, 16, 32, 65],
-  "FPN_CLASSIF_FC_LAYERS_SIZE": 512, "TOP_DOWN_PYRAMID_SIZE": 128, "NUM_CLASSES": 7, "RPN_ANCHOR_SCALES": [8, 16.5, 32, 64, 128],
-  "RPN_ANCHOR_RATIOS": [0.3, 1], "RPN_ANCHOR_STRIDE": 2, "RPN_NMS_THRESHOLD": 0.9, "RPN_TRAIN_ANCHORS_PER_IMAGE": 64,
-  "PRE_NMS_LIMIT": 5000, "POST_NMS_ROIS_TRAINING": 1000, "POST_NMS_ROIS_INFERENCE": 500, "USE_MINI_MASK": false,
-  "MINI_MASK_SHAPE": [28, 30], "IMAGE_RESIZE_MODE": "pad64", "IMAGE_PADDING": false, "IMAGE_MIN_DIM": 512, "IMAGE_MAX_DIM": 640,
-  "IMAGE_MIN_SCALE": 2.0, "IMAGE_CHANNEL_COUNT": 4, "IMAGE_SHAPE": [640, 640, 4], "IMAGE_META_SIZE": 19,
-  "MEAN_PIXEL": [43.53, 39.56, 48.22], "TRAIN_ROIS_PER_IMAGE": 128, "ROI_POSITIVE_RATIO": 0.5, "POOL_SIZE": 9, "MASK_POOL_SIZE": 13,
-  "MASK_SHAPE": [26, 24], "MAX_GT_INSTANCES": 200, "RPN_BBOX_STD_DEV": [0.2, 0.3, 0.4, 0.5], "BBOX_STD_DEV": [0.5, 0.6, 0.7, 0.8],
-  "DETECTION_MAX_INSTANCES": 400, "DETECTION_MIN_CONFIDENCE": 0, "DETECTION_NMS_THRESHOLD": 0.4, "LEARNING_RATE": 0.02,
-  "LEARNING_MOMENTUM": 0.8, "WEIGHT_DECAY": 0.001, "LOSS_WEIGHTS": {"rpn_class_loss": 1.5, "mrcnn_mask_loss": 2},
-  "USE_RPN_ROIS": false, "TRAIN_BN": true, "GRADIENT_CLIP_NORM": 4.5, "profile": "modern", "rpn_channels": 96, "mask_head_channels": 80})";
+  "NAME": "thing \"x\"", "GPU_COUNT": 2, "IMAGES_PER_GPU": 3, "BATCH_SIZE": 6, "STEPS_PER_EPOCH": 17,
+  "VALIDATION_STEPS": 0, "BACKBONE": "resnet50", "COMPUTE_BACKBONE_SHAPE": null,
+  "BACKBONE_STRIDES": [4, 8, 16, 32, 65], "FPN_CLASSIF_FC_LAYERS_SIZE": 512, "TOP_DOWN_PYRAMID_SIZE": 128,
+  "NUM_CLASSES": 7, "RPN_ANCHOR_SCALES": [8, 16.5, 32, 64, 128], "RPN_ANCHOR_RATIOS": [0.3, 1],
+  "RPN_ANCHOR_STRIDE": 2, "RPN_NMS_THRESHOLD": 0.9, "RPN_TRAIN_ANCHORS_PER_IMAGE": 64, "PRE_NMS_LIMIT": 5000,
+  "POST_NMS_ROIS_TRAINING": 1000, "POST_NMS_ROIS_INFERENCE": 500, "USE_MINI_MASK": false,
+  "MINI_MASK_SHAPE": [28, 30], "IMAGE_RESIZE_MODE": "pad64", "IMAGE_PADDING": false, "IMAGE_MIN_DIM": 512,
+  "IMAGE_MAX_DIM": 640, "IMAGE_MIN_SCALE": 2.0, "IMAGE_CHANNEL_COUNT": 4, "IMAGE_SHAPE": [640, 640, 4],
+  "IMAGE_META_SIZE": 19, "MEAN_PIXEL": [43.53, 39.56, 48.22], "TRAIN_ROIS_PER_IMAGE": 128,
+  "ROI_POSITIVE_RATIO": 0.5, "POOL_SIZE": 9, "MASK_POOL_SIZE": 13, "MASK_SHAPE": [26, 24],
+  "MAX_GT_INSTANCES": 200, "RPN_BBOX_STD_DEV": [0.2, 0.3, 0.4, 0.5], "BBOX_STD_DEV": [0.5, 0.6, 0.7, 0.8],
+  "DETECTION_MAX_INSTANCES": 400, "DETECTION_MIN_CONFIDENCE": 0, "DETECTION_NMS_THRESHOLD": 0.4,
+  "LEARNING_RATE": 0.02, "LEARNING_MOMENTUM": 0.8, "WEIGHT_DECAY": 0.001,
+  "LOSS_WEIGHTS": {"rpn_class_loss": 1.5, "mrcnn_mask_loss": 2}, "USE_RPN_ROIS": false, "TRAIN_BN": true,
+  "GRADIENT_CLIP_NORM": 4.5, "profile": "modern", "rpn_channels": 96, "mask_head_channels": 80})";
 
 void check_everything(const MaskRCNNConfig& c) {
   CHECK(c.profile == Profile::matterport_modern);
@@ -126,7 +129,8 @@ TEST_CASE("only what the text names changes, and it is known what that is") {
 
 TEST_CASE("an unknown key is named with the nearest known one") {
   CHECK(refusal(R"({"NUM_CLASES": 2})") ==
-        "config.json: has the unknown setting 'NUM_CLASES', expected a member of MaskRCNNConfig; did you mean 'num_classes'?");
+        "config.json: has the unknown setting 'NUM_CLASES', expected a member of MaskRCNNConfig; did you mean "
+        "'num_classes'?");
   CHECK(refusal(R"({"VALIDATION_STPES": 50})").find("did you mean 'validation_steps'?") != std::string::npos);
   CHECK(refusal(R"({"Num_Classes": 2})").find("did you mean 'num_classes'?") != std::string::npos);
   CHECK(refusal(R"({"": 2})").find("unknown setting ''") != std::string::npos);
@@ -186,7 +190,8 @@ TEST_CASE("settings that follow from others must agree with them") {
 TEST_CASE("a backbone is known by name or by its stages") {
   CHECK(parsed(R"({"backbone": "resnet101"})").backbone == ResNetConfig::resnet101());
   CHECK(parsed(R"({"backbone": {"blocks": [3, 4, 6, 3]}})").backbone == ResNetConfig::resnet50());
-  const auto own = parsed(R"({"backbone": {"blocks": [1, 2, 1, 2], "widths": [8, 8, 8, 8], "stem_channels": 4}})").backbone;
+  const auto own =
+      parsed(R"({"backbone": {"blocks": [1, 2, 1, 2], "widths": [8, 8, 8, 8], "stem_channels": 4}})").backbone;
   CHECK(own == ResNetConfig{{1, 2, 1, 2}, {8, 8, 8, 8}, 4});
 }
 
@@ -194,5 +199,6 @@ TEST_CASE("a file is read by path; a missing one is named") {
   const test::TemporaryFolder folder;
   test::write_file(folder / "c.json", R"({"IMAGE_MIN_DIM": 77})");
   CHECK(io::read_config(folder / "c.json").config.image_min_dim == 77);
-  CHECK(message_of([&] { io::read_config(folder / "none.json"); }).find("none.json: can not be opened") != std::string::npos);
+  CHECK(message_of([&] { io::read_config(folder / "none.json"); }).find("none.json: can not be opened") !=
+        std::string::npos);
 }

@@ -152,7 +152,7 @@ class SettingWriter {
     }
   }
   template <class List>
-  requires requires(const List& list) { list.begin(); }
+    requires requires(const List& list) { list.begin(); }
   void write(const List& list) {
     JsonWriter line;  // lists of numbers stay on one line
     line.begin_array();
@@ -243,9 +243,9 @@ class SettingReader {
     JsonWriter low;
     JsonWriter high;
     value.fail("found " + value.minified() + ", expected a number " +
-               (range_.low == positive.low ? "above 0"
-                                           : "from " + low.value(range_.low).text() + " to " +
-                                                 high.value(range_.high).text()));
+               (range_.low == positive.low
+                    ? "above 0"
+                    : "from " + low.value(range_.low).text() + " to " + high.value(range_.high).text()));
   }
   void read_stages(ResNetConfig& backbone) const {
     ResNetConfig read_so_far = ResNetConfig::resnet50();
@@ -277,7 +277,8 @@ class SettingReader {
 inline void check_derived(const std::string& name, const JsonValue& value, const ConfigSettings& settings) {
   const MaskRCNNConfig& config = settings.config;
   if (name == "compute_backbone_shape") {
-    if (!value.is_null()) value.fail("found " + value.minified() + ", expected null: other backbones are described by 'backbone'");
+    if (!value.is_null())
+      value.fail("found " + value.minified() + ", expected null: other backbones are described by 'backbone'");
   } else if (name == "batch_size") {
     if (value.integer() != config.batch_size())
       value.fail("found " + value.minified() + ", expected images_per_gpu * gpu_count = " +
@@ -291,8 +292,8 @@ inline void check_derived(const std::string& name, const JsonValue& value, const
   } else if (const auto size = value.integer(); settings.sets("num_classes")) {
     // The length of matterport's meta vector, of its last and of its first state.
     if (size != config.num_classes + 12 && size != config.num_classes + 8)
-      value.fail("found " + value.minified() + ", expected num_classes + 12 = " +
-                 std::to_string(config.num_classes + 12) + "; leave it out");
+      value.fail("found " + value.minified() +
+                 ", expected num_classes + 12 = " + std::to_string(config.num_classes + 12) + "; leave it out");
   }
 }
 
@@ -302,11 +303,11 @@ inline void check_derived(const std::string& name, const JsonValue& value, const
 ///
 /// Keys are the members of MaskRCNNConfig, in lower or in upper case, as matterport writes them: "num_classes" or
 /// "NUM_CLASSES". "profile" is "legacy" or "modern"; "backbone" "resnet50", "resnet101" or {"blocks": [3, 4, 6, 3],
-/// "widths": [64, 128, 256, 512], "stem_channels": 64}; "loss_weights" an object or a list. Settings of matterport's that
-/// follow from others (batch_size, image_shape, image_meta_size) must agree with them.
+/// "widths": [64, 128, 256, 512], "stem_channels": 64}; "loss_weights" an object or a list. Settings of matterport's
+/// that follow from others (batch_size, image_shape, image_meta_size) must agree with them.
 /// Only each value's own type and range are checked; `check_config` says whether they make a network.
-/// Throws: FormatError, with the document's name, for an unknown key (and the nearest known one), a key that stands there
-/// twice or in two spellings, a value of the wrong type or out of range.
+/// Throws: FormatError, with the document's name, for an unknown key (and the nearest known one), a key that stands
+/// there twice or in two spellings, a value of the wrong type or out of range.
 inline ConfigSettings config_from_json(const JsonValue& object, const MaskRCNNConfig& base = {}) {
   ConfigSettings settings{base, {}};
   std::vector<std::string> known(detail::derived_settings.begin(), detail::derived_settings.end());

@@ -33,7 +33,7 @@ class InputFile {
  public:
   /// Throws: FormatError when the path is missing, not readable, or not a regular file.
   explicit InputFile(std::string path) : path_(std::move(path)) {
-    descriptor_ = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC);
+    descriptor_ = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // does not wait for a pipe's writer
     if (descriptor_ < 0) throw FormatError(path_ + ": can not be opened: " + system_message(errno));
     struct stat status {};
     const bool known = ::fstat(descriptor_, &status) == 0;
