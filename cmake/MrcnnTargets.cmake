@@ -39,14 +39,11 @@ endif()
 # Image files and outline fonts: the one compiled part. stb's functions are static in its sources, so that a program with
 # an stb of its own links.
 mrcnn_find_stb()
-set(mrcnn_image_io_sources "")
 foreach(stem IN ITEMS image_io font)
-  if(EXISTS "${PROJECT_SOURCE_DIR}/cmake/${stem}.cpp.in")
-    configure_file("${PROJECT_SOURCE_DIR}/cmake/${stem}.cpp.in" "${PROJECT_BINARY_DIR}/image_io/${stem}.cpp" COPYONLY)
-    list(APPEND mrcnn_image_io_sources "${PROJECT_BINARY_DIR}/image_io/${stem}.cpp")
-  endif()
+  configure_file("${PROJECT_SOURCE_DIR}/cmake/${stem}.cpp.in" "${PROJECT_BINARY_DIR}/image_io/${stem}.cpp" COPYONLY)
 endforeach()
-add_library(mrcnn_image_io STATIC ${mrcnn_image_io_sources})
+add_library(mrcnn_image_io STATIC
+  "${PROJECT_BINARY_DIR}/image_io/image_io.cpp" "${PROJECT_BINARY_DIR}/image_io/font.cpp")
 add_library(mrcnn::image_io ALIAS mrcnn_image_io)
 get_target_property(mrcnn_stb_include_dir mrcnn_stb INTERFACE_INCLUDE_DIRECTORIES)
 target_include_directories(mrcnn_image_io SYSTEM PRIVATE "${mrcnn_stb_include_dir}")
