@@ -171,6 +171,18 @@ TEST_CASE("MaskRCNN: no pictures, no results; a minimum confidence that nothing 
   CHECK(net.detect(pictures(), {.batch_size = 4}) .size() == 4);
 }
 
+TEST_CASE("MaskRCNN: any number of detections fits into the memory that was planned for the most") {
+  MaskRCNNConfig config = small_config();
+  config.mask_pool_size = 16;  // 3 rows of 256 pixels are cut into other chunks than 4
+  config.mask_shape = {32, 32};
+  config.detection_max_instances = 4;
+  for (const double confidence : {0.0, 0.3, 0.5, 0.7, 0.8, 0.9, 1.0}) {
+    config.detection_min_confidence = confidence;
+    const auto net = small_model(HostBackend(2), config);
+    for (const Image& image : pictures()) CHECK_NOTHROW(net.detect(image));
+  }
+}
+
 TEST_CASE("MaskRCNN: extreme pictures") {
   const auto net = small_model(HostBackend(2), small_config());
   for (const auto& [height, width] : {std::pair<index_t, index_t>{1, 1}, {1, 500}, {2000, 3}, {64, 64}})
@@ -239,7 +251,12 @@ TEST_CASE("MaskRCNN: misuse is explained") {
   CHECK_THROWS_WITH_AS(net.detect(pictures()[0]), "MaskRCNN: has no weights; call load_weights first", Error);
   fill_with_random_weights(net);
   CHECK_THROWS_WITH_AS(net.prepare(), "MaskRCNN: the weights are loaded already; make a new model for others", Error);
+  CHECK_THROWS_WITH_AS(net.for_each_parameter([](nn::Parameter&) {}),
+                       "MaskRCNN: the weights are loaded already; make a new model for others", Error);
   CHECK_THROWS_AS(net.detect(Image()), ShapeError);
+  Image torn(128, 128);
+  torn.pixels.pop_back();
+  CHECK_THROWS_WITH_AS(net.detect(torn), doctest::Contains("49151 bytes, expected height x width x 3"), ShapeError);
   MaskRCNNConfig config = small_config();
   config.num_classes = 1;
   CHECK_THROWS_WITH_AS(MaskRCNN<HostBackend>(HostBackend(1), config), doctest::Contains("num_classes is 1"), ShapeError);

@@ -84,5 +84,7 @@ TEST_CASE("check_config: names the setting, what it is and what it should be") {
   CHECK(message([](auto& c) { c.mask_shape = {14, 14}; }).find("mask_shape") != std::string::npos);
   CHECK(message([](auto& c) { c.backbone.blocks = {3, 0, 6, 3}; }).find("backbone.blocks") != std::string::npos);
   CHECK(message([](auto& c) { c.backbone.blocks = {3, 4, 60, 3}; }).find("backbone.blocks") != std::string::npos);
+  CHECK(message([](auto& c) { c.images_per_gpu = 0; }).find("images_per_gpu is 0") != std::string::npos);
+  CHECK(message([](auto& c) { c.num_classes = 1 << 30; }).find("num_classes") != std::string::npos);
   CHECK(message([](auto& c) { c.rpn_anchor_ratios = {}; }).find("rpn_anchor_ratios") != std::string::npos);
 }

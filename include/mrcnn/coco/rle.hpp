@@ -59,8 +59,9 @@ inline void check_rle(const Rle& rle) {
 /// Turns the positions at which a mask changes value, ascending, into counts. Two changes at one position cancel out.
 class RleWriter {
  public:
-  RleWriter(index_t height, index_t width) : total_(static_cast<std::uint64_t>(height * width)) {
+  RleWriter(index_t height, index_t width) {
     check_rle_size(height, width);
+    total_ = static_cast<std::uint64_t>(height * width);
     rle_.height = height;
     rle_.width = width;
   }
@@ -89,7 +90,7 @@ class RleWriter {
   }
 
   Rle rle_;
-  std::uint64_t total_;
+  std::uint64_t total_ = 0;
   std::uint64_t last_ = 0;
   std::uint64_t pending_position_ = 0;
   bool pending_ = false;

@@ -40,7 +40,10 @@ class HostBackend {
   explicit HostBackend(int threads) : HostBackend(HostBackendOptions{.threads = threads}) {}
   /// Runs on threads of your own.
   explicit HostBackend(std::shared_ptr<HostExecutor> executor, bool use_overrides = true)
-      : executor_(std::move(executor)), use_overrides_(use_overrides) {}
+      : executor_(std::move(executor)), use_overrides_(use_overrides) {
+    if (executor_ == nullptr || executor_->threads() < 1)
+      throw Error("HostBackend: the executor is null or has no threads, expected at least one");
+  }
 
   int threads() const { return executor_->threads(); }
   bool use_overrides() const { return use_overrides_; }
@@ -177,7 +180,7 @@ class HostBackend {
     *count = kept;
   }
 
-  /// *result = the values combined, starting from `start`. The order depends on n alone.
+  /// *result = the values combined. `start` is the operation's neutral element (0 for a sum). The order depends on n alone.
   template <class T, class Combine>
   void reduce(const T* values, index_t n, T start, const Combine& combine, T* result) const {
     constexpr index_t part = 4096;

@@ -50,6 +50,8 @@ struct Extents {
 
   /// Number of elements; 1 for rank 0.
   MRCNN_HOST_DEVICE constexpr index_t size() const {
+    for (int i = 0; i < Rank; ++i)
+      if (values[i] == 0) return 0;  // the others may then be anything
     index_t n = 1;
     for (int i = 0; i < Rank; ++i) n *= values[i];
     return n;

@@ -47,15 +47,29 @@ class Arena {
     if (next_ == plan_->blocks.size() || plan_->blocks[next_].bytes < rounded)
       throw Error("Workspace: the driver asks for " + std::to_string(bytes) + " bytes in step " +
                   std::to_string(next_) + ", more than in its dry run; a driver may take memory by extents only");
+    if (plan_->blocks[next_].taken != clock_++)
+      throw Error("Workspace: in step " + std::to_string(next_) +
+                  " the driver has given back more or less than in its dry run; a driver may not branch on values, and a "
+                  "workspace serves one driver");
     return slab_ + plan_->blocks[next_++].offset;
   }
 
   void give(void* memory) noexcept {
-    if (!recording()) return;  // the plan knows
+    if (!recording()) {  // the plan knows where
+      ++clock_;
+      return;
+    }
     const auto offset = static_cast<std::size_t>(static_cast<std::byte*>(memory) - virtual_base());
     const auto block = std::lower_bound(plan_->blocks.begin(), plan_->blocks.end(), offset,
                                         [](const Block& b, std::size_t o) { return b.offset < o; });
     if (block != plan_->blocks.end()) block->given = clock_++;
+  }
+
+  /// Ends a replay. Throws: Error when the driver took memory less often than in its dry run.
+  void finish() const {
+    if (next_ != plan_->blocks.size())
+      throw Error("Workspace: the driver took memory " + std::to_string(next_) + " times, in its dry run " +
+                  std::to_string(plan_->blocks.size()) + " times; a driver may not branch on values");
   }
 
   /// Ends a recording: places the blocks so that those that live at the same time do not overlap.
@@ -105,7 +119,7 @@ class Workspace {
   /// @param key     whatever the driver's memory depends on, usually the extents of its input
   /// @param driver  called once or twice; takes memory by extents only, gives all of it back, and leaves its results in
   ///                tensors of the caller's. A loop that `live` shortens may take less than in the dry run, as often.
-  /// Throws: Error when the driver takes more memory than in its dry run, and whatever the driver throws.
+  /// Throws: Error when the driver takes more memory than in its dry run, or in another order, and whatever it throws.
   template <class Backend, class Driver>
   void run(const Backend& backend, const Extents<4>& key, Driver&& driver) {
     Entry* entry = find(key);
@@ -127,6 +141,7 @@ class Workspace {
     }
     Arena arena(entry->plan, slab_.get());
     driver(backend.attached(arena));
+    arena.finish();
   }
 
   /// Bytes of the slab.

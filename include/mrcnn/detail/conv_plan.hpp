@@ -33,7 +33,9 @@ struct ConvPlan {
   index_t panels_at_once = 1;
 
   index_t tasks() const { return chunks * groups * splits; }
-  index_t table_rows() const { return round_up<index_t>(chunk_rows, conv_tile_rows); }
+  /// Room for the rows of a chunk. Grows with `rows`, which `chunk_rows` does not: a run over fewer rows fits into the
+  /// memory that was planned for more.
+  index_t table_rows() const { return round_up<index_t>(min(rows, conv_chunk_rows), conv_tile_rows); }
 
   // Scratch of a worker, in bytes, one part after the other.
   std::size_t sums_bytes(const ConvKernel& kernel) const {

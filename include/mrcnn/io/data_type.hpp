@@ -129,6 +129,8 @@ inline std::optional<std::uint64_t> shape_bytes(const std::vector<index_t>& shap
 /// Number of elements of a shape that was checked before.
 inline index_t shape_size(const std::vector<index_t>& shape) {
   index_t size = 1;
+  for (const index_t extent : shape)
+    if (extent == 0) return 0;  // the others may then be anything
   for (const index_t extent : shape) size *= extent;
   return size;
 }

@@ -9,6 +9,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -60,9 +61,10 @@ class MaskRCNN {
   const Backend& backend() const { return backend_; }
   bool loaded() const { return network_->loaded; }
 
-  /// Calls f(nn::Parameter&) for every raw parameter, before `prepare`.
+  /// Calls f(nn::Parameter&) for every raw parameter. Throws: Error after `prepare`, which releases them.
   template <class F>
   void for_each_parameter(F&& f) {
+    require_not_loaded();
     network_->layers.for_each_parameter(f);
   }
   /// Makes the parameters ready for inference (batch norm folded, kernels packed) and releases the raw ones.
@@ -77,7 +79,8 @@ class MaskRCNN {
   std::vector<Detections> detect(std::span<const Image> images, const DetectOptions& options = {}) const;
 
   /// The network alone, on tensors and memory of the caller's: from molded pictures to detections and class masks.
-  /// Enqueued on the backend; waits only where `watch` looks. After the first call for a shape nothing is allocated.
+  /// Enqueued on the backend; waits only where `watch` looks. After the first call for a shape nothing is allocated. A
+  /// workspace serves one model.
   ///
   /// @param images   [B, H, W, 3] float32, see `mold_image`; H and W multiples of 64
   /// @param windows  [B, 4] float32, see `detection_window`
@@ -104,6 +107,16 @@ class MaskRCNN {
     std::vector<std::unique_ptr<Session>> sessions;
   };
 
+  /// Masks are pasted on the host, with the model's own threads where it has them.
+  HostBackend paste_backend() const {
+    if constexpr (std::is_same_v<Backend, HostBackend>)
+      return backend_;
+    else
+      return HostBackend(1);
+  }
+  void require_not_loaded() const {
+    if (network_->loaded) throw Error("MaskRCNN: the weights are loaded already; make a new model for others");
+  }
   std::unique_ptr<Session> take_session() const;
   void detect_batch(Session& session, std::span<const Image* const> images, std::span<const LetterboxPlan> plans,
                     const DetectOptions& options, std::span<Detections* const> results) const;
@@ -125,7 +138,7 @@ MaskRCNN<Backend>::MaskRCNN(const Backend& backend, const MaskRCNNConfig& config
 
 template <class Backend>
 void MaskRCNN<Backend>::prepare() {
-  if (network_->loaded) throw Error("MaskRCNN: the weights are loaded already; make a new model for others");
+  require_not_loaded();
   network_->layers.prepare(backend_);
   network_->loaded = true;
 }
@@ -159,9 +172,15 @@ std::vector<Detections> MaskRCNN<Backend>::detect(std::span<const Image> images,
   const auto total = static_cast<index_t>(images.size());
   const index_t limit = options.observer          ? 1
                         : options.batch_size > 0 ? options.batch_size
-                                                  : static_cast<index_t>(config_.batch_size());
+                                                  : config_.batch_size();
   std::vector<LetterboxPlan> plans;
-  for (const Image& image : images) plans.push_back(plan_image(config_, image.height, image.width));
+  for (const Image& image : images) {
+    if (static_cast<index_t>(image.pixels.size()) != image.height * image.width * 3)
+      throw ShapeError("MaskRCNN::detect: the picture is " + std::to_string(image.height) + " x " +
+                       std::to_string(image.width) + " and has " + std::to_string(image.pixels.size()) +
+                       " bytes, expected height x width x 3");
+    plans.push_back(plan_image(config_, image.height, image.width));
+  }
 
   std::vector<Detections> results(images.size());
   std::vector<bool> taken(images.size(), false);
@@ -278,7 +297,7 @@ Detections MaskRCNN<Backend>::unmold(const float* rows, index_t count, const flo
   const PasteMasksOptions options{.convention = config_.profile == Profile::matterport_legacy
                                                     ? MaskPasteConvention::matterport_legacy
                                                     : MaskPasteConvention::matterport_modern};
-  auto crops = paste_masks_into_crops(HostBackend(1), HostView<const float, 3>(kept_masks.data(), {kept, height, width}),
+  auto crops = paste_masks_into_crops(paste_backend(), HostView<const float, 3>(kept_masks.data(), {kept, height, width}),
                                       HostView<const float, 2>(boxes.data(), {kept, 4}), options, plan.source_height,
                                       plan.source_width);
   for (std::size_t i = 0; i < crops.size(); ++i)

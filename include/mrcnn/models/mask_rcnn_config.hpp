@@ -92,7 +92,7 @@ struct MaskRCNNConfig {
   bool train_bn = false;
   double gradient_clip_norm = 5.0;
 
-  int batch_size() const { return images_per_gpu * gpu_count; }
+  index_t batch_size() const { return index_t{images_per_gpu} * gpu_count; }
 
   /// The conventions of the published weights (V2.0).
   static MaskRCNNConfig matterport_legacy() { return {}; }
@@ -167,20 +167,30 @@ inline void check_config(const MaskRCNNConfig& config) {
   const auto at_least = [&](const char* setting, double value, double least) {
     if (!(value >= least)) fail(setting, std::to_string(value), "at least " + std::to_string(least));
   };
+  const auto between = [&](const char* setting, double value, double least, double most) {
+    if (!(value >= least && value <= most))
+      fail(setting, std::to_string(value), std::to_string(least) + " to " + std::to_string(most));
+  };
   const auto fraction = [&](const char* setting, double value) {
     if (!(value >= 0 && value <= 1)) fail(setting, std::to_string(value), "a number from 0 to 1");
   };
-  at_least("num_classes", config.num_classes, 2);
-  at_least("top_down_pyramid_size", config.top_down_pyramid_size, 1);
-  at_least("fpn_classif_fc_layers_size", config.fpn_classif_fc_layers_size, 1);
-  at_least("rpn_channels", config.rpn_channels, 1);
-  at_least("mask_head_channels", config.mask_head_channels, 1);
+  // The upper bounds are far beyond any network and keep products of a few of them within 64 bits.
+  constexpr double most_channels = 1 << 16;
+  if (config.num_classes < 2) fail("num_classes", std::to_string(config.num_classes), "at least 2: background and one more");
+  between("num_classes", config.num_classes, 2, most_channels);
+  between("gpu_count", config.gpu_count, 1, 1 << 12);
+  between("images_per_gpu", config.images_per_gpu, 1, 1 << 12);
+  between("top_down_pyramid_size", config.top_down_pyramid_size, 1, most_channels);
+  between("fpn_classif_fc_layers_size", config.fpn_classif_fc_layers_size, 1, most_channels);
+  between("rpn_channels", config.rpn_channels, 1, most_channels);
+  between("mask_head_channels", config.mask_head_channels, 1, most_channels);
+  between("backbone.stem_channels", config.backbone.stem_channels, 1, most_channels);
   at_least("rpn_anchor_stride", config.rpn_anchor_stride, 1);
   at_least("pre_nms_limit", config.pre_nms_limit, 1);
   at_least("post_nms_rois_inference", config.post_nms_rois_inference, 1);
-  at_least("pool_size", config.pool_size, 1);
-  at_least("mask_pool_size", config.mask_pool_size, 1);
-  at_least("detection_max_instances", config.detection_max_instances, 1);
+  between("pool_size", config.pool_size, 1, 256);
+  between("mask_pool_size", config.mask_pool_size, 1, 256);
+  between("detection_max_instances", config.detection_max_instances, 1, 1 << 20);
   at_least("image_min_dim", config.image_min_dim, 1);
   at_least("image_min_scale", config.image_min_scale, 0);
   fraction("rpn_nms_threshold", config.rpn_nms_threshold);
@@ -196,7 +206,7 @@ inline void check_config(const MaskRCNNConfig& config) {
     at_least("backbone.blocks", config.backbone.blocks[stage], 1);
     if (config.backbone.blocks[stage] > 26)
       fail("backbone.blocks", std::to_string(config.backbone.blocks[stage]), "at most 26: blocks are named a to z");
-    at_least("backbone.widths", config.backbone.widths[stage], 1);
+    between("backbone.widths", config.backbone.widths[stage], 1, most_channels);
   }
   if (config.rpn_anchor_scales.size() != config.backbone_strides.size())
     fail("rpn_anchor_scales", std::to_string(config.rpn_anchor_scales.size()) + " numbers", "one for each of 5 levels");

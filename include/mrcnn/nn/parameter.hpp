@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "mrcnn/core/config.hpp"
+#include "mrcnn/core/error.hpp"
 
 namespace mrcnn {
 
@@ -30,7 +31,12 @@ struct Parameter {
   /// Zeros of this shape.
   static Parameter zeros(std::string name, ParameterKind kind, std::vector<index_t> shape) {
     index_t size = 1;
-    for (const index_t extent : shape) size *= extent;
+    for (const index_t extent : shape) {
+      if (extent < 1 || size > (index_t{1} << 40) / extent)
+        throw ShapeError("Parameter: " + name + " would have an extent of " + std::to_string(extent) +
+                         ", expected positive extents and at most 2^40 elements");
+      size *= extent;
+    }
     return {std::move(name), kind, std::move(shape), std::vector<float>(static_cast<std::size_t>(size))};
   }
   /// Gives the memory back.

@@ -115,8 +115,13 @@ inline LetterboxPlan plan_letterbox(index_t height, index_t width, const Letterb
   plan.scale = detail::letterbox_scale(rows, columns, options);
   const double resized_rows = detail::max(1.0, detail::round_half_even(rows * plan.scale));
   const double resized_columns = detail::max(1.0, detail::round_half_even(columns * plan.scale));
+  const auto side = [&](double resized) {
+    const auto multiple = static_cast<double>(detail::side_multiple);
+    return options.mode == ResizeMode::square ? static_cast<double>(options.max_dim)
+                                              : std::ceil(resized / multiple) * multiple;
+  };
   // Dividing keeps the product of two large numbers out of it.
-  if (resized_rows > detail::most_molded_pixels / resized_columns)
+  if (side(resized_rows) > detail::most_molded_pixels / side(resized_columns))
     throw ShapeError("plan_letterbox: the picture of " + detail::size_text(height, width) +
                      " pixels would be scaled by " + std::to_string(plan.scale) +
                      " to more than 2^28 pixels; crop it, lower min_dim and min_scale, or use mode square");

@@ -30,6 +30,8 @@ inline Extents<4> max_pool2d_extents(const Extents<4>& input, const MaxPool2dOpt
     throw ShapeError("max_pool2d: the padding (top, left, bottom, right) is (" + std::to_string(p.top) + ", " +
                      std::to_string(p.left) + ", " + std::to_string(p.bottom) + ", " + std::to_string(p.right) +
                      "), expected 0 to " + std::to_string(options.kernel - 1) + ", less than the kernel");
+  if (input[1] < 1 || input[2] < 1)
+    throw ShapeError("max_pool2d: input has shape " + detail::to_string(input) + ", expected at least one pixel");
   const index_t rows = input[1] + p.top + p.bottom - options.kernel;
   const index_t columns = input[2] + p.left + p.right - options.kernel;
   if (rows < 0 || columns < 0)

@@ -70,7 +70,7 @@ void top_k_by_sorting(const Backend& backend, const Scores& scores, const Indice
 ///
 /// -0 equals +0. K = 0 and B = 0 are legal.
 /// Synchronisation: enqueued on the backend; does not wait. Determinism: identical on every backend.
-/// Throws: ShapeError, also when K exceeds N. Scratch: 16 bytes for each score of a row, as much again for the sort.
+/// Throws: ShapeError, also when K exceeds N. Scratch: 24 bytes for each score of a row, with the sort.
 /// Source: TensorFlow's top_k has the same rule for ties.
 template <class Backend, class Scores, class Indices, class Values>
 void top_k(const Backend& backend, const Scores& scores, Indices&& indices, Values&& values) {
