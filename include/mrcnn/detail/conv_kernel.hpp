@@ -190,11 +190,11 @@ MRCNN_DETAIL_INLINE void run_conv_chunk(const ConvChunk& chunk) {
   }
 }
 
-inline void run_conv_chunk_scalar(const ConvChunk& chunk) { run_conv_chunk<1, 2>(chunk); }
+MRCNN_DETAIL_UNCHECKED inline void run_conv_chunk_scalar(const ConvChunk& chunk) { run_conv_chunk<1, 2>(chunk); }
 #if MRCNN_DETAIL_HAS_VECTORS && defined(__aarch64__)
-inline void run_conv_chunk_portable(const ConvChunk& chunk) { run_conv_chunk<4, 4>(chunk); }
+MRCNN_DETAIL_UNCHECKED inline void run_conv_chunk_portable(const ConvChunk& chunk) { run_conv_chunk<4, 4>(chunk); }
 #elif MRCNN_DETAIL_HAS_VECTORS
-inline void run_conv_chunk_portable(const ConvChunk& chunk) { run_conv_chunk<4, 2>(chunk); }
+MRCNN_DETAIL_UNCHECKED inline void run_conv_chunk_portable(const ConvChunk& chunk) { run_conv_chunk<4, 2>(chunk); }
 #endif
 #if MRCNN_DETAIL_HAS_X86_TARGETS
 MRCNN_DETAIL_TARGET_AVX2 inline void run_conv_chunk_avx2(const ConvChunk& chunk) { run_conv_chunk<8, 2>(chunk); }

@@ -108,15 +108,17 @@ MRCNN_DETAIL_INLINE void transform_winograd_output(V& m0, V& m1, V& m2, V& m3, c
   m3 = difference1 + 8.0F * difference2 + m5;
 }
 
-/// Loads `count` floats, zeros behind them.
-template <int Lanes>
-MRCNN_DETAIL_INLINE void load_some(Floats<Lanes>& vector, const float* from, index_t count) {
-  if (count >= Lanes) {
-    load<Lanes>(vector, from);
-  } else {
-    float copy[Lanes] = {};
-    for (index_t i = 0; i < count; ++i) copy[i] = from[i];
-    load<Lanes>(vector, copy);
+/// Where the 36 pixels of a tile's patch begin; zeros outside of the map.
+MRCNN_DETAIL_INLINE void find_winograd_patch(const WinogradChunk& chunk, index_t tile,
+                                             const float* (&sources)[winograd_products]) {
+  const ConvProblem& problem = chunk.problem;
+  const WinogradPosition at(problem, tile);
+  for (int i = 0; i < winograd_products; ++i) {
+    const index_t y = at.y - problem.top + i / winograd_patch;
+    const index_t x = at.x - problem.left + i % winograd_patch;
+    const bool outside = y < 0 || y >= problem.height || x < 0 || x >= problem.width;
+    sources[i] =
+        outside ? chunk.zeros : problem.input + ((at.n * problem.height + y) * problem.width + x) * chunk.in_channels;
   }
 }
 
@@ -124,24 +126,24 @@ MRCNN_DETAIL_INLINE void load_some(Floats<Lanes>& vector, const float* from, ind
 template <int Lanes>
 MRCNN_DETAIL_INLINE void transform_winograd_patches(const WinogradChunk& chunk) {
   using V = Floats<Lanes>;
-  const ConvProblem& problem = chunk.problem;
   for (index_t tile = 0; tile < chunk.tiles; ++tile) {
-    const WinogradPosition at(problem, chunk.first_tile + tile);
     const float* sources[winograd_products];
-    for (int i = 0; i < winograd_products; ++i) {
-      const index_t y = at.y - problem.top + i / winograd_patch;
-      const index_t x = at.x - problem.left + i % winograd_patch;
-      const bool outside = y < 0 || y >= problem.height || x < 0 || x >= problem.width;
-      sources[i] =
-          outside ? chunk.zeros : problem.input + ((at.n * problem.height + y) * problem.width + x) * chunk.in_channels;
-    }
+    find_winograd_patch(chunk, chunk.first_tile + tile, sources);
     float* const patch = chunk.patches + tile * chunk.row_floats;
     for (index_t c = 0; c < chunk.in_channels; c += Lanes) {
+      float last[winograd_products][Lanes];
+      index_t offset = c;
+      if (c + Lanes > chunk.in_channels) {  // the last channels do not fill a vector: read them from a padded copy
+        for (int i = 0; i < winograd_products; ++i) {
+          for (index_t j = 0; j < Lanes; ++j) last[i][j] = c + j < chunk.in_channels ? sources[i][c + j] : 0.0F;
+          sources[i] = last[i];
+        }
+        offset = 0;
+      }
       V d[winograd_patch][winograd_patch];
       each<winograd_patch>([&](auto i) MRCNN_DETAIL_INLINE_LAMBDA {
-        each<winograd_patch>([&](auto j) MRCNN_DETAIL_INLINE_LAMBDA {
-          load_some<Lanes>(d[i][j], sources[i * winograd_patch + j] + c, chunk.in_channels - c);
-        });
+        each<winograd_patch>(
+            [&](auto j) MRCNN_DETAIL_INLINE_LAMBDA { load<Lanes>(d[i][j], sources[i * winograd_patch + j] + offset); });
         transform_winograd_input(d[i][0], d[i][1], d[i][2], d[i][3], d[i][4], d[i][5]);
       });
       each<winograd_patch>([&](auto j) MRCNN_DETAIL_INLINE_LAMBDA {
@@ -183,30 +185,43 @@ MRCNN_DETAIL_INLINE void multiply_winograd_panel(const WinogradChunk& chunk, ind
   }
 }
 
-/// Adds bias and residual to an output pixel's channels, applies the activation and stores them.
+/// Adds bias and residual to the 4x4 outputs of a tile, applies the activation and stores those inside of the map.
 template <int Lanes>
-MRCNN_DETAIL_INLINE void store_winograd_output(const WinogradChunk& chunk, Floats<Lanes>& value, index_t n, index_t y,
-                                               index_t x, index_t column) {
+MRCNN_DETAIL_INLINE void finish_winograd_tile(const WinogradChunk& chunk, const WinogradPosition& at, index_t column,
+                                              const float (&values)[winograd_tile][winograd_tile][Lanes]) {
   const ConvProblem& problem = chunk.problem;
-  const index_t count = chunk.out_channels - column;
-  const index_t at = ((n * problem.out_height + y) * problem.out_width + x) * chunk.out_channels + column;
-  Floats<Lanes> other;
-  load<Lanes>(other, chunk.bias + column);
-  value += other;
-  if (problem.residual_kind != Residual::none) {
-    const index_t half = (n * (problem.out_height / 2) + y / 2) * (problem.out_width / 2) + x / 2;
-    const index_t from = problem.residual_kind == Residual::same ? at : half * chunk.out_channels + column;
-    load_some<Lanes>(other, problem.residual + from, count);
-    value += other;
-  }
-  if (problem.activation == Activation::relu) clear_negative<Lanes>(value);
-  if (count >= Lanes) {
-    store<Lanes>(problem.output + at, value);
-  } else {
-    float copy[Lanes];
-    store<Lanes>(copy, value);
-    for (index_t i = 0; i < count; ++i) problem.output[at + i] = copy[i];
-  }
+  const index_t rows = min<index_t>(winograd_tile, problem.out_height - at.y);
+  const index_t columns = min<index_t>(winograd_tile, problem.out_width - at.x);
+  const index_t count = min<index_t>(Lanes, chunk.out_channels - column);
+  const bool half = problem.residual_kind == Residual::nearest2x;
+  for (index_t y = at.y; y < at.y + rows; ++y)
+    for (index_t x = at.x; x < at.x + columns; ++x) {
+      const float* const value = values[y - at.y][x - at.x];
+      const index_t to = ((at.n * problem.out_height + y) * problem.out_width + x) * chunk.out_channels + column;
+      const index_t coarse = (at.n * (problem.out_height / 2) + y / 2) * (problem.out_width / 2) + x / 2;
+      const float* const residual = problem.residual_kind == Residual::none
+                                        ? nullptr
+                                        : problem.residual + (half ? coarse * chunk.out_channels + column : to);
+      if (count == Lanes) {
+        Floats<Lanes> sum;
+        Floats<Lanes> other;
+        load<Lanes>(sum, value);
+        load<Lanes>(other, chunk.bias + column);
+        sum += other;
+        if (residual != nullptr) {
+          load<Lanes>(other, residual);
+          sum += other;
+        }
+        if (problem.activation == Activation::relu) clear_negative<Lanes>(sum);
+        store<Lanes>(problem.output + to, sum);
+      } else {
+        for (index_t i = 0; i < count; ++i) {
+          float sum = value[i] + chunk.bias[column + i];
+          if (residual != nullptr) sum += residual[i];
+          problem.output[to + i] = activate(sum, problem.activation);
+        }
+      }
+    }
 }
 
 /// Transforms the sums of one panel to outputs.
@@ -224,13 +239,12 @@ MRCNN_DETAIL_INLINE void transform_winograd_sums(const WinogradChunk& chunk, ind
             [&](auto j) MRCNN_DETAIL_INLINE_LAMBDA { load<Lanes>(m[i][j], sums + (i * winograd_patch + j) * plane); });
         transform_winograd_output(m[i][0], m[i][1], m[i][2], m[i][3], m[i][4], m[i][5]);
       });
+      float values[winograd_tile][winograd_tile][Lanes];
       each<winograd_tile>([&](auto j) MRCNN_DETAIL_INLINE_LAMBDA {
         transform_winograd_output(m[0][j], m[1][j], m[2][j], m[3][j], m[4][j], m[5][j]);
-        each<winograd_tile>([&](auto i) MRCNN_DETAIL_INLINE_LAMBDA {
-          if (at.y + i < chunk.problem.out_height && at.x + j < chunk.problem.out_width)
-            store_winograd_output<Lanes>(chunk, m[i][j], at.n, at.y + i, at.x + j, column + vector * Lanes);
-        });
+        each<winograd_tile>([&](auto i) MRCNN_DETAIL_INLINE_LAMBDA { store<Lanes>(values[i][j], m[i][j]); });
       });
+      finish_winograd_tile<Lanes>(chunk, at, column + vector * Lanes, values);
     }
   }
 }
@@ -256,11 +270,17 @@ MRCNN_DETAIL_INLINE void run_winograd_chunk(const WinogradChunk& chunk) {
 
 using WinogradKernel = void (*)(const WinogradChunk&);
 
-inline void run_winograd_chunk_scalar(const WinogradChunk& chunk) { run_winograd_chunk<1, 2>(chunk); }
+MRCNN_DETAIL_UNCHECKED inline void run_winograd_chunk_scalar(const WinogradChunk& chunk) {
+  run_winograd_chunk<1, 2>(chunk);
+}
 #if MRCNN_DETAIL_HAS_VECTORS && defined(__aarch64__)
-inline void run_winograd_chunk_portable(const WinogradChunk& chunk) { run_winograd_chunk<4, 4>(chunk); }
+MRCNN_DETAIL_UNCHECKED inline void run_winograd_chunk_portable(const WinogradChunk& chunk) {
+  run_winograd_chunk<4, 4>(chunk);
+}
 #elif MRCNN_DETAIL_HAS_VECTORS
-inline void run_winograd_chunk_portable(const WinogradChunk& chunk) { run_winograd_chunk<4, 2>(chunk); }
+MRCNN_DETAIL_UNCHECKED inline void run_winograd_chunk_portable(const WinogradChunk& chunk) {
+  run_winograd_chunk<4, 2>(chunk);
+}
 #endif
 #if MRCNN_DETAIL_HAS_X86_TARGETS
 MRCNN_DETAIL_TARGET_AVX2 inline void run_winograd_chunk_avx2(const WinogradChunk& chunk) {
