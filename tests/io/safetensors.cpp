@@ -283,6 +283,46 @@ TEST_CASE("output file: a symbolic link stays one, a device is written directly"
   CHECK(std::filesystem::is_character_file("/dev/null"));
 }
 
+TEST_CASE("output file: permissions, links to nothing, long names") {
+  const TemporaryFolder folder;
+  const auto put = [&](const std::string& name) {
+    OutputFile file(folder / name);
+    file.write("new");
+    file.commit();
+    return test::file_bytes(folder / name) == "new";
+  };
+  write_file(folder / "secret", "old");
+  ::chmod((folder / "secret").c_str(), 0600);
+  CHECK(put("secret"));
+  CHECK(std::filesystem::status(folder / "secret").permissions() ==
+        (std::filesystem::perms::owner_read | std::filesystem::perms::owner_write));
+  std::filesystem::create_symlink("yet_to_come", folder / "link");
+  CHECK(put("link"));
+  CHECK(std::filesystem::is_symlink(folder / "link"));
+  CHECK(test::file_bytes(folder / "yet_to_come") == "new");
+  CHECK(put(std::string(250, 'x')));
+  CHECK(folder.entries() == 4);
+  CHECK_THROWS_AS(OutputFile(folder / std::string(256, 'x')), FormatError);
+  std::filesystem::create_symlink("loop", folder / "loop");
+  CHECK_THROWS_AS(OutputFile(folder / "loop"), FormatError);
+  CHECK_THROWS_AS(OutputFile("/dev/mrcnn-none"), FormatError);
+}
+
+TEST_CASE("output file: a descriptor's path is that descriptor; the file behind it is not replaced") {
+  const TemporaryFolder folder;
+  write_file(folder / "log", "before ");
+  const int log = ::open((folder / "log").c_str(), O_WRONLY | O_APPEND);
+  std::filesystem::create_symlink("/dev/fd/" + std::to_string(log), folder / "link");
+  for (const std::string& path : {"/dev/fd/" + std::to_string(log), folder / "link"}) {
+    OutputFile file(path);
+    file.write("more ");
+    file.commit();
+  }
+  ::close(log);
+  CHECK(test::file_bytes(folder / "log") == "before more more ");
+  CHECK_THROWS_AS(OutputFile("/dev/fd/" + std::to_string(log)), FormatError);
+}
+
 TEST_CASE("output file: a folder or file that is read-only is refused at once") {
   const TemporaryFolder folder;
   std::filesystem::create_directory(folder / "locked");
