@@ -137,7 +137,7 @@ void measure_memory(const Options& options) {
   MaskRCNNConfig config = config_of(options);
   config.detection_min_confidence = 0;  // as many detections as there can be
   MaskRCNN<HostBackend> net(backend, config);
-  test::fill_with_random_weights(net);
+  test::fill_with_random_weights(net, 1, -1e6F);
   const double loaded = peak_megabytes();
   const Detections found = net.detect(test::random_picture(options.size * 3 / 4, options.size, 1));
   std::printf("ResNet-%d, one picture at %d x %d, %d threads: peak resident size %.0f MB (%.0f MB after loading); %zu detections\n",

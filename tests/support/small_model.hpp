@@ -27,8 +27,9 @@ inline MaskRCNNConfig small_config(Profile profile = Profile::matterport_legacy)
 }
 
 /// Fills a model with seeded random weights of a size that keeps activations near 1, and prepares it.
+/// The bias of the background decides how many detections there are: the lower, the more.
 template <class Net>
-void fill_with_random_weights(Net& net, std::uint64_t seed = 1) {
+void fill_with_random_weights(Net& net, std::uint64_t seed = 1, float background_bias = -1.0F) {
   std::uint32_t index = 0;
   net.for_each_parameter([&](nn::Parameter& p) {
     Philox random(seed, 0, 0, index++);
@@ -39,12 +40,13 @@ void fill_with_random_weights(Net& net, std::uint64_t seed = 1) {
     for (std::size_t i = 1; i < p.shape.size(); ++i) fan_in *= p.shape[i];
     float bound = p.kind == ParameterKind::vector ? 0.1F : std::sqrt(6.0F / static_cast<float>(fan_in));
     if (p.name == "conv1/kernel") bound *= 0.01F;  // pixels reach 128
+    if (ends_with("branch2c/kernel")) bound *= 0.2F;  // else every block doubles what it adds to
     for (const char* last : {"rpn_class_raw/kernel", "rpn_bbox_pred/kernel", "mrcnn_class_logits/kernel", "mrcnn_bbox_fc/kernel"})
       if (p.name == last) bound *= 0.2F;
     for (float& value : p.values) value = bound * (2 * random.uniform() - 1);
     if (ends_with("gamma") || ends_with("moving_variance"))
       for (float& value : p.values) value += 1.0F;
-    if (p.name == "mrcnn_class_logits/bias") p.values[0] = -1.0F;  // not everything is background
+    if (p.name == "mrcnn_class_logits/bias") p.values[0] = background_bias;  // not everything is background
   });
   net.prepare();
 }
