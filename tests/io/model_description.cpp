@@ -74,6 +74,15 @@ class Model {
   void remove(const std::string& name) {
     std::erase_if(arrays_, [&](const auto& array) { return array.name == name; });
   }
+  void reshape(const std::string& name, const std::vector<index_t>& shape) {
+    for (auto& array : arrays_)
+      if (array.name == name) array.shape = shape;
+  }
+  std::vector<std::string> names() const {
+    std::vector<std::string> all;
+    for (const auto& array : arrays_) all.push_back(array.name);
+    return all;
+  }
   ModelDescription describe() const { return describe_model(weights_in_memory(layout_, arrays_)); }
 
  private:
@@ -142,6 +151,75 @@ TEST_CASE("describe_model: single missing arrays are named") {
   CHECK(d.parts[0].missing == std::vector<std::string>{"res3a_branch1/kernel"});
   CHECK(d.parts[2].missing == std::vector<std::string>{"rpn_bbox_pred/bias"});
   CHECK(d.summary().find("RPN (1 of 6 arrays missing: rpn_bbox_pred/bias)") != std::string::npos);
+}
+
+TEST_CASE("describe_model: one array of a wrong shape changes no size but those that only it tells") {
+  Model whole(WeightsLayout::keras);
+  whole.backbone({1, 2, 1, 1});
+  whole.rest(5, 3);
+  const auto expected = whole.describe();
+  for (const auto& name : whole.names()) {
+    CAPTURE(name);
+    for (const auto& shape : {std::vector<index_t>{}, {9408}, {3, 3}, {2, 2, 2, 2}, {1, 2, 3, 4, 5}}) {
+      CAPTURE(shape_text(shape));
+      Model model = whole;
+      model.reshape(name, shape);
+      const auto d = model.describe();
+      CHECK(d.blocks == expected.blocks);
+      CHECK(d.widths == expected.widths);
+      CHECK(d.stem_channels == expected.stem_channels);
+      CHECK(d.pyramid_channels == expected.pyramid_channels);
+      CHECK(d.rpn_channels == expected.rpn_channels);
+      CHECK(d.anchors == expected.anchors);
+      CHECK(d.head_channels == expected.head_channels);
+      CHECK(d.mask_channels == expected.mask_channels);
+      CHECK(d.class_count == expected.class_count);
+      if (name != "conv1/kernel") CHECK(d.image_channels == expected.image_channels);
+      if (name != "mrcnn_class_conv1/kernel") CHECK(d.pool_size == expected.pool_size);
+    }
+  }
+}
+
+TEST_CASE("describe_model: an array with a wrong number of extents is named with its shape") {
+  Model model(WeightsLayout::keras);
+  model.backbone({3, 4, 6, 3});
+  model.rest(5, 3);
+  model.reshape("conv1/kernel", {882});
+  model.reshape("mrcnn_class_logits/kernel", {4, 5, 5});
+  model.reshape("mrcnn_bbox_fc/bias", {4, 5});
+  const auto d = model.describe();
+  CHECK_FALSE(d.is_mask_rcnn());
+  CHECK(d.image_channels == 0);
+  CHECK(d.parts[0].misshapen == std::vector<std::string>{"conv1/kernel has shape [882], expected 4 extents"});
+  CHECK(d.summary().find("not a whole Mask R-CNN: has backbone ResNet-50 (conv1/kernel has shape [882], expected 4 "
+                         "extents), FPN, RPN, box head (mrcnn_class_logits/kernel has shape [4, 5, 5], expected 2 "
+                         "extents; 1 more like it), mask head; 384 arrays, ") == 0);
+  model.remove("bn_conv1/beta");
+  CHECK(model.describe().summary().find("(1 of 318 arrays missing: bn_conv1/beta; conv1/kernel has shape [882]") !=
+        std::string::npos);
+}
+
+TEST_CASE("describe_model: most arrays decide about the class count and the anchors") {
+  Model model(WeightsLayout::native);
+  model.backbone({1, 1, 1, 1});
+  model.rest(81, 3);
+  model.reshape("mrcnn_class_logits/kernel", {3, 20});
+  model.reshape("rpn_class_raw/bias", {10});
+  CHECK(model.describe().class_count == 81);
+  CHECK(model.describe().anchors == 3);
+  model.reshape("rpn_class_raw/kernel", {7, 1, 1, 12});  // no whole number of anchors: says nothing
+  model.remove("rpn_bbox_pred/kernel");
+  model.remove("rpn_bbox_pred/bias");
+  CHECK(model.describe().anchors == 5);
+}
+
+TEST_CASE("describe_model: a block with a kernel missing is still a block") {
+  Model model(WeightsLayout::keras);
+  model.backbone({3, 4, 6, 3});
+  model.rest(5, 3);
+  model.remove("res4c_branch2a/kernel");
+  CHECK(model.describe().backbone() == "ResNet-50");
+  CHECK(model.describe().parts[0].missing == std::vector<std::string>{"res4c_branch2a/kernel"});
 }
 
 TEST_CASE("describe_model: an empty file, other names, wrong ranks") {

@@ -2,7 +2,7 @@
 #define MRCNN_IO_MODEL_DESCRIPTION_HPP
 
 #include <algorithm>
-#include <array>
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -11,15 +11,21 @@
 
 namespace mrcnn::io {
 
-/// A part of Mask R-CNN and the arrays that a file lacks of it.
+/// A part of Mask R-CNN, the arrays that a file lacks of it and those that can not belong to it.
 struct ModelPart {
-  std::string name;                  ///< "backbone", "FPN", "RPN", "box head", "mask head"
-  index_t expected = 0;              ///< arrays it consists of
-  std::vector<std::string> missing;  ///< those not in the file
+  std::string name;                    ///< "backbone", "FPN", "RPN", "box head", "mask head"
+  index_t expected = 0;                ///< arrays it consists of
+  std::vector<std::string> missing{};  ///< those not in the file
+  /// Those with a wrong number of extents: "conv1/kernel has shape [9408], expected 4 extents".
+  std::vector<std::string> misshapen{};
   bool absent() const { return static_cast<index_t>(missing.size()) == expected; }
+  bool whole() const { return missing.empty() && misshapen.empty(); }
 };
 
 /// The model that a weights file holds, as its names and shapes tell. 0 stands for what they do not tell.
+///
+/// A size is what most of the arrays that have it say, so a single bad array stands out against the model instead of
+/// making all others look wrong.
 struct ModelDescription {
   std::vector<int> blocks;      ///< of stages 2 to 5; 0 where a stage is absent
   std::vector<index_t> widths;  ///< inner channels of stages 2 to 5
@@ -37,10 +43,9 @@ struct ModelDescription {
   index_t statistics = 0;  ///< moving means and variances among them, which are not trained
   std::vector<ModelPart> parts;
 
-  /// Whether nothing is missing.
+  /// Whether nothing is missing and every array has as many extents as it should.
   bool is_mask_rcnn() const {
-    return !parts.empty() &&
-           std::all_of(parts.begin(), parts.end(), [](const auto& part) { return part.missing.empty(); });
+    return !parts.empty() && std::all_of(parts.begin(), parts.end(), [](const auto& part) { return part.whole(); });
   }
 
   /// "ResNet-50", "ResNet-101", or the block counts of another one.
@@ -64,9 +69,16 @@ struct ModelDescription {
       if (!list.empty()) list += ", ";
       list += part.name;
       if (part.name == "backbone" && !part.absent()) (list += ' ') += backbone();
-      if (part.absent() || part.missing.empty()) continue;
-      list += " (" + std::to_string(part.missing.size()) + " of " + std::to_string(part.expected) + " arrays missing: ";
-      list += part.missing[0] + (part.missing.size() > 1 ? ", ...)" : ")");
+      if (part.absent() || part.whole()) continue;
+      std::string problems;
+      if (!part.missing.empty())
+        problems = std::to_string(part.missing.size()) + " of " + std::to_string(part.expected) +
+                   " arrays missing: " + part.missing[0] + (part.missing.size() > 1 ? ", ..." : "");
+      if (!part.misshapen.empty()) {
+        problems += (problems.empty() ? "" : "; ") + part.misshapen[0];
+        if (part.misshapen.size() > 1) problems += "; " + std::to_string(part.misshapen.size() - 1) + " more like it";
+      }
+      list += " (" + problems + ")";
     }
     std::string text = "not a whole Mask R-CNN: has ";
     text += present.empty() ? "no part of it" : present;
@@ -106,41 +118,109 @@ class ModelReader {
     if (file_.layout() == WeightsLayout::native) return shape[native];
     return native == 0 ? shape.back() : shape[native - 1];  // output channels come last in Keras's
   }
-  index_t channels(const std::string& layer) const { return extent(layer, 0, 4); }
+  /// The length of a vector; 0 when it is absent or no vector.
+  index_t length(const std::string& name) const {
+    const auto index = file_.find(name);
+    return index && file_.arrays()[*index].shape.size() == 1 ? file_.arrays()[*index].shape[0] : 0;
+  }
+
+  /// What several arrays say about one size.
+  class Votes {
+   public:
+    explicit Votes(const ModelReader& reader) : reader_(reader) {}
+    /// `each`: elements that make up one of what is counted. Numbers that it does not divide say nothing.
+    Votes& add(index_t number, index_t each = 1) {
+      if (number > 0 && number % each == 0) numbers_.push_back(number / each);
+      return *this;
+    }
+    /// The output channels of a layer, by its kernel of this rank and its bias.
+    Votes& outputs(const std::string& layer, std::size_t rank = 4, index_t each = 1) {
+      return add(reader_.extent(layer, 0, rank), each).add(reader_.length(layer + "/bias"), each);
+    }
+    Votes& inputs(const std::string& layer, std::size_t rank = 4) {
+      return add(reader_.extent(layer, rank - 1, rank));
+    }
+    Votes& batch_norm(const std::string& layer) {
+      return add(reader_.length(layer + "/gamma")).add(reader_.length(layer + "/beta"));
+    }
+    /// What most say, of equals what was said first; 0 when nothing was.
+    index_t winner() const {
+      index_t best = 0;
+      std::ptrdiff_t most = 0;
+      for (const index_t number : numbers_) {
+        const auto votes = std::count(numbers_.begin(), numbers_.end(), number);
+        if (votes > most) best = number;
+        most = std::max(most, votes);
+      }
+      return best;
+    }
+
+   private:
+    const ModelReader& reader_;
+    std::vector<index_t> numbers_;
+  };
 
   void read_sizes() {
+    const auto votes = [this] { return Votes(*this); };
     for (const char stage : {'2', '3', '4', '5'}) {
       int blocks = 0;
-      for (char block = 'a'; block <= '~' && has(name_of_block(stage, block) + "branch2a/kernel"); ++block) ++blocks;
+      for (char block = 'a'; block <= '~' && has_block(stage, block); ++block) ++blocks;
       model_.blocks.push_back(blocks);
-      model_.widths.push_back(channels(name_of_block(stage, 'a') + "branch2a"));
+      const std::string first = name_of_block(stage, 'a');
+      const std::string norm = "bn" + first.substr(3);
+      Votes widths(*this);
+      widths.outputs(first + "branch2a").outputs(first + "branch2b").inputs(first + "branch2c");
+      model_.widths.push_back(widths.batch_norm(norm + "branch2a").batch_norm(norm + "branch2b").winner());
     }
-    model_.stem_channels = channels("conv1");
+    model_.stem_channels = votes().outputs("conv1").batch_norm("bn_conv1").inputs("res2a_branch2a").winner();
     model_.image_channels = extent("conv1", 3, 4);
-    model_.pyramid_channels = channels("fpn_c5p5");
-    model_.rpn_channels = channels("rpn_conv_shared");
-    model_.anchors = channels("rpn_class_raw") / 2;
-    model_.pool_size = extent("mrcnn_class_conv1", 1, 4);
-    model_.head_channels = channels("mrcnn_class_conv1");
-    model_.mask_channels = channels("mrcnn_mask_conv1");
-    model_.class_count = extent("mrcnn_class_logits", 0, 2);
+    Votes pyramid(*this);
+    for (const char* layer : {"fpn_c5p5", "fpn_c4p4", "fpn_c3p3", "fpn_c2p2"}) pyramid.outputs(layer);
+    model_.pyramid_channels = pyramid.winner();
+    Votes proposals(*this);
+    proposals.outputs("rpn_conv_shared").inputs("rpn_class_raw").inputs("rpn_bbox_pred");
+    model_.rpn_channels = proposals.winner();
+    model_.anchors = votes().outputs("rpn_class_raw", 4, 2).outputs("rpn_bbox_pred", 4, 4).winner();
+    model_.pool_size = votes().add(extent("mrcnn_class_conv1", 1, 4)).add(extent("mrcnn_class_conv1", 2, 4)).winner();
+    Votes head(*this);
+    head.outputs("mrcnn_class_conv1").outputs("mrcnn_class_conv2").inputs("mrcnn_class_logits", 2);
+    model_.head_channels = head.inputs("mrcnn_bbox_fc", 2).batch_norm("mrcnn_class_bn1").winner();
+    Votes mask(*this);
+    for (const char* layer : {"mrcnn_mask_conv1", "mrcnn_mask_conv2", "mrcnn_mask_conv3", "mrcnn_mask_conv4"})
+      mask.outputs(layer);
+    model_.mask_channels = mask.winner();
+    Votes classes(*this);
+    classes.outputs("mrcnn_class_logits", 2).outputs("mrcnn_bbox_fc", 2, 4).outputs("mrcnn_mask");
+    model_.class_count = classes.winner();
   }
 
   static std::string name_of_block(char stage, char block) { return std::string("res") + stage + block + '_'; }
 
-  void weighted(ModelPart& part, const std::string& layer) const {
-    for (const char* weight : {"/kernel", "/bias"}) expect(part, layer + weight);
+  /// Whether any kernel of the block is there: a single missing one is missing, not the end of the stage.
+  bool has_block(char stage, char block) const {
+    const std::string name = name_of_block(stage, block);
+    return has(name + "branch2a/kernel") || has(name + "branch2b/kernel") || has(name + "branch2c/kernel");
+  }
+
+  void weighted(ModelPart& part, const std::string& layer, std::size_t rank = 4) const {
+    expect(part, layer + "/kernel", rank);
+    expect(part, layer + "/bias", 1);
   }
   void batch_norm(ModelPart& part, const std::string& layer) const {
-    for (const char* weight : {"/gamma", "/beta", "/moving_mean", "/moving_variance"}) expect(part, layer + weight);
+    for (const char* weight : {"/gamma", "/beta", "/moving_mean", "/moving_variance"}) expect(part, layer + weight, 1);
   }
-  void expect(ModelPart& part, const std::string& name) const {
+  void expect(ModelPart& part, const std::string& name, std::size_t rank) const {
     ++part.expected;
-    if (!has(name)) part.missing.push_back(name);
+    const auto index = file_.find(name);
+    if (!index) return part.missing.push_back(name);
+    const auto& shape = file_.arrays()[*index].shape;
+    if (shape.size() != rank)
+      part.misshapen.push_back(name + " has shape " + shape_text(shape) + ", expected " + std::to_string(rank) +
+                               (rank == 1 ? " extent" : " extents"));
   }
 
   void read_parts() {
-    ModelPart backbone{"backbone", 0, {}};
+    ModelPart backbone{"backbone"};
     weighted(backbone, "conv1");
     batch_norm(backbone, "bn_conv1");
     for (std::size_t s = 0; s < 4; ++s) {
@@ -154,19 +234,19 @@ class ModelReader {
         }
       }
     }
-    ModelPart pyramid{"FPN", 0, {}};
+    ModelPart pyramid{"FPN"};
     for (const char* layer : {"fpn_c5p5", "fpn_c4p4", "fpn_c3p3", "fpn_c2p2", "fpn_p5", "fpn_p2", "fpn_p3", "fpn_p4"})
       weighted(pyramid, layer);
-    ModelPart proposals{"RPN", 0, {}};
+    ModelPart proposals{"RPN"};
     for (const char* layer : {"rpn_conv_shared", "rpn_class_raw", "rpn_bbox_pred"}) weighted(proposals, layer);
-    ModelPart box_head{"box head", 0, {}};
+    ModelPart box_head{"box head"};
     for (const std::string number : {"1", "2"}) {
       weighted(box_head, "mrcnn_class_conv" + number);
       batch_norm(box_head, "mrcnn_class_bn" + number);
     }
-    weighted(box_head, "mrcnn_class_logits");
-    weighted(box_head, "mrcnn_bbox_fc");
-    ModelPart mask_head{"mask head", 0, {}};
+    weighted(box_head, "mrcnn_class_logits", 2);
+    weighted(box_head, "mrcnn_bbox_fc", 2);
+    ModelPart mask_head{"mask head"};
     for (const std::string number : {"1", "2", "3", "4"}) {
       weighted(mask_head, "mrcnn_mask_conv" + number);
       batch_norm(mask_head, "mrcnn_mask_bn" + number);
