@@ -63,6 +63,8 @@ void check_sample(const std::string& path) {
   CHECK(file.metadata().empty());
 }
 
+const std::string incomplete = ": the file is damaged or incomplete; fetch or save it again";
+
 std::string error_of(const std::string& path) {
   const std::string message = message_of([&] { open_keras_weights(path); });
   return message.rfind(path + ": ", 0) == 0 ? message.substr(path.size() + 2) : "(no file name) " + message;
@@ -155,15 +157,15 @@ TEST_CASE("keras_hdf5: arrays that are not floating-point are refused by name") 
 TEST_CASE("keras_hdf5: what the names promise and the file lacks is named") {
   const TemporaryFolder folder;
   { KerasFile(folder / "array").layer_without_arrays("a", {"a/kernel:0"}); }
-  CHECK(error_of(folder / "array") == "lists the array 'a/a/kernel:0' but does not hold it");
+  CHECK(error_of(folder / "array") == "lists the array 'a/a/kernel:0' but does not hold it" + incomplete);
   { KerasFile(folder / "layer").only_listed("a"); }
-  CHECK(error_of(folder / "layer") == "lists the layer 'a' but has no group of that name");
+  CHECK(error_of(folder / "layer") == "lists the layer 'a' but has no group of that name" + incomplete);
   {
     KerasFile file(folder / "attribute");
     file.only_listed("a");
     const test::H5 group(H5Gcreate2(file.group(), "a", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), H5Gclose);
   }
-  CHECK(error_of(folder / "attribute") == "layer 'a' has no attribute 'weight_names'");
+  CHECK(error_of(folder / "attribute") == "layer 'a' has no attribute 'weight_names', expected a list of its arrays" + incomplete);
   { const test::H5 file(H5Fcreate((folder / "empty").c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT), H5Fclose); }
   CHECK(error_of(folder / "empty").find("has no attribute 'layer_names' at its root or in a group 'model_weights'") ==
         0);
@@ -178,7 +180,7 @@ TEST_CASE("keras_hdf5: links that lead elsewhere are not followed") {
     const test::H5 group(H5Gopen2(file.group(), "conv1", H5P_DEFAULT), H5Gclose);
     H5Lcreate_external((folder / "other").c_str(), "/conv1/conv1", group, "conv1", H5P_DEFAULT, H5P_DEFAULT);
   }
-  CHECK(error_of(folder / "x") == "lists the array 'conv1/conv1/kernel:0' but does not hold it");
+  CHECK(error_of(folder / "x") == "lists the array 'conv1/conv1/kernel:0' but does not hold it" + incomplete);
 }
 
 TEST_CASE("keras_hdf5: a shape that no stored bytes back is refused before memory is taken for it") {
@@ -194,16 +196,36 @@ TEST_CASE("keras_hdf5: a shape that no stored bytes back is refused before memor
     const test::H5 data(
         H5Dcreate2(file.group(), "a/kernel:0", H5T_IEEE_F32LE, space, H5P_DEFAULT, creation, H5P_DEFAULT), H5Dclose);
   }
-  CHECK(error_of(folder / "x") == "array 'a/kernel:0' has shape [1048576, 1048576] but only 0 bytes are stored for it");
+  CHECK(error_of(folder / "x") == "array 'a/kernel:0' has shape [1048576, 1048576] but only 0 bytes are stored for it" +
+                                   incomplete);
 }
 
-TEST_CASE("keras_hdf5: an array of no elements, and of no dimensions") {
+TEST_CASE("keras_hdf5: an array of no dimensions is read, one of no elements refused") {
   const TemporaryFolder folder;
-  { KerasFile(folder / "x").layer("a", {{"a/kernel:0", {3, 0}, {}}, {"a/scale:0", {}, {2.5F}}}); }
-  const auto file = open_keras_weights(folder / "x");
-  CHECK(file.arrays()[0].shape == std::vector<index_t>{3, 0});
-  CHECK(file.read(0).empty());
-  CHECK(file.read(1) == std::vector<float>{2.5F});
+  { KerasFile(folder / "x").layer("a", {{"a/scale:0", {}, {2.5F}}}); }
+  CHECK(open_keras_weights(folder / "x").read(0) == std::vector<float>{2.5F});
+  { KerasFile(folder / "x").layer("a", {{"a/kernel:0", {3, 0}, {}}}); }
+  CHECK(error_of(folder / "x") ==
+        "array 'a/a/kernel:0' has shape [3, 0], expected weights without an extent of 0");
+}
+
+TEST_CASE("keras_hdf5: a double that no float can hold is not called infinite") {
+  const TemporaryFolder folder;
+  {
+    KerasFile file(folder / "x");
+    file.layer_without_arrays("a", {"bias:0"});
+    const hsize_t extents[] = {2};
+    const double values[] = {1, 1e300};
+    const test::H5 space(H5Screate_simple(1, extents, nullptr), H5Sclose);
+    const test::H5 data(
+        H5Dcreate2(file.group(), "a/bias:0", H5T_IEEE_F64LE, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), H5Dclose);
+    H5Dwrite(data, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, values);
+  }
+  float loaded[2];
+  const ParameterSlot slot{"a/bias", ParameterKind::vector, {2}, loaded};
+  CHECK(message_of([&] { load_parameters(open_keras_weights(folder / "x"), {&slot, 1}); })
+            .find("x: array 'a/bias' is 1e+300 at element 1, beyond the range of float32, expected ") !=
+        std::string::npos);
 }
 
 TEST_CASE("keras_hdf5: a truncated file is reported with the size found and expected") {

@@ -158,6 +158,35 @@ TEST_CASE("load_parameters: NaN and infinity in a used array are an error that n
   }
 }
 
+TEST_CASE("load_parameters: a double that no float can hold is not called infinite") {
+  const TemporaryFolder folder;
+  const std::string path = folder / "m.safetensors";
+  float loaded[3];
+  const ParameterSlot slot{"a/bias", vector, {3}, loaded};
+  const auto error = [&](double value) {
+    const double values[] = {1, value, 3};
+    write_safetensors(path, {{"a/bias", DataType::f64, {3}, values}}, {{"format", "mrcnn"}, {"format_version", "1"}});
+    return message_of([&] { load_parameters(open_native_weights(path), {&slot, 1}); });
+  };
+  for (const double value : {1e300, -1e39})
+    CHECK(error(value) == path + ": array 'a/bias' is " + (value > 0 ? "1e+300" : "-1e+39") +
+                              " at element 1, beyond the range of float32, expected weights within +-3.4e38: the file "
+                              "is damaged, or its training diverged");
+  const double infinity = std::numeric_limits<double>::infinity();
+  for (const double value : {infinity, -infinity, std::numeric_limits<double>::quiet_NaN()})
+    CHECK(error(value).find(": array 'a/bias' is NaN or infinite at element 1, expected finite weights") !=
+          std::string::npos);
+  CHECK(error(3.4e38).find("beyond") == std::string::npos);
+}
+
+TEST_CASE("native format: an array without elements is refused, whatever size its shape claims") {
+  const TemporaryFolder folder;
+  write_safetensors(folder / "m", {{"a/bias", DataType::f32, {0, 1000000}, nullptr}},
+                    {{"format", "mrcnn"}, {"format_version", "1"}});
+  CHECK(message_of([&] { open_native_weights(folder / "m"); }) ==
+        folder / "m" + ": tensor 'a/bias' has shape [0, 1000000], expected weights without an extent of 0");
+}
+
 TEST_CASE("load_parameters: nothing to load, empty arrays, wrong rank") {
   const auto file =
       weights_in_memory(WeightsLayout::keras, {{"a/kernel", {3, 3, 0, 5}, {}}, {"b/kernel", {1, 1, 5, 0}, {}}});
@@ -238,5 +267,5 @@ TEST_CASE("native format: any other safetensors file is refused, never guessed")
 TEST_CASE("weights file: two arrays of one name are refused") {
   CHECK(message_of([] {
           weights_in_memory(WeightsLayout::keras, {{"a/bias", {1}, {1}}, {"a/bias", {1}, {2}}});
-        }) == "memory: has two arrays named 'a/bias'");
+        }) == "memory: has two arrays named 'a/bias', expected each name once");
 }

@@ -41,7 +41,7 @@ class KerasWeightsFile final : public WeightsSource {
  public:
   /// Opens the file and checks every array's type, shape and place.
   /// Throws: FormatError when the file is missing, not HDF5, truncated (with the size found and expected), not written
-  /// by Keras, lacks an array that it lists, or holds one that is not floating-point.
+  /// by Keras, lacks an array that it lists, or holds one that is not floating-point or has no elements.
   static std::shared_ptr<const KerasWeightsFile> open(const std::string& path) {
     return std::shared_ptr<const KerasWeightsFile>(new KerasWeightsFile(path));
   }
@@ -67,12 +67,13 @@ class KerasWeightsFile final : public WeightsSource {
   void read(std::size_t index, float* destination) const override {
     const Place& place = places_[index];
     const index_t count = arrays_[index].size();
-    if (count == 0) return;
     if (place.offset) return file_.read(*place.offset, destination, static_cast<std::uint64_t>(count) * sizeof(float));
     const detail::Hdf5Session session;
-    const detail::Hdf5Id data = detail::open_hdf5_object(root_.get(), place.path);
-    if (!data || H5Dread(data.get(), H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, destination) < 0)
-      fail("array '" + place.path + "' can not be read" + detail::Hdf5Session::reason());
+    read_object(place.path, H5T_NATIVE_FLOAT, destination);
+  }
+  void read_wide(std::size_t index, double* destination) const override {
+    const detail::Hdf5Session session;
+    read_object(places_[index].path, H5T_NATIVE_DOUBLE, destination);
   }
 
  private:
@@ -81,6 +82,8 @@ class KerasWeightsFile final : public WeightsSource {
     std::string path;
     std::optional<std::uint64_t> offset;
   };
+
+  static constexpr const char* incomplete = ": the file is damaged or incomplete; fetch or save it again";
 
   explicit KerasWeightsFile(const std::string& path) : file_(path) {
     const auto superblock = detail::check_hdf5_superblock(file_);
@@ -96,6 +99,12 @@ class KerasWeightsFile final : public WeightsSource {
   }
 
   [[noreturn]] void fail(const std::string& text) const { throw FormatError(file_.path() + ": " + text); }
+
+  void read_object(const std::string& place, hid_t type, void* destination) const {
+    const detail::Hdf5Id data = detail::open_hdf5_object(root_.get(), place);
+    if (!data || H5Dread(data.get(), type, H5S_ALL, H5S_ALL, H5P_DEFAULT, destination) < 0)
+      fail("array '" + place + "' can not be read" + detail::Hdf5Session::reason() + incomplete);
+  }
 
   void open_root() {
     const detail::Hdf5Id access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
@@ -120,8 +129,7 @@ class KerasWeightsFile final : public WeightsSource {
     }
     if (!names)
       fail(
-          "has no attribute 'layer_names' at its root or in a group 'model_weights', expected a weights file as Keras "
-          "1 and 2 "
+          "has no attribute 'layer_names' at its root or in a group 'model_weights', expected a weights file as Keras 1 and 2 "
           "save it (model.save_weights to .h5)");
     return std::move(*names);
   }
@@ -129,10 +137,10 @@ class KerasWeightsFile final : public WeightsSource {
   void read_layer(std::string name, const detail::Hdf5Superblock& superblock) {
     const detail::Hdf5Id group = detail::open_hdf5_object(root_.get(), name);
     if (!group || H5Iget_type(group.get()) != H5I_GROUP)
-      fail("lists the layer '" + name + "' but has no group of that name");
+      fail("lists the layer '" + name + "' but has no group of that name" + incomplete);
     auto weights =
         detail::read_hdf5_split_strings(group.get(), "weight_names", file_.size(), path() + ": layer '" + name + "'");
-    if (!weights) fail("layer '" + name + "' has no attribute 'weight_names'");
+    if (!weights) fail("layer '" + name + "' has no attribute 'weight_names', expected a list of its arrays" + incomplete);
     const bool nested = is_nested(*weights);
     for (const std::string& weight : *weights) add_array(group.get(), name, weight, nested, superblock);
     layers_.push_back({std::move(name), std::move(*weights)});
@@ -160,12 +168,15 @@ class KerasWeightsFile final : public WeightsSource {
     leaf.resize(std::min(leaf.rfind(':'), leaf.size()));
     const std::string place = layer + "/" + weight;
     const detail::Hdf5Id data = detail::open_hdf5_object(group, weight);
-    if (!data || H5Iget_type(data.get()) != H5I_DATASET) fail("lists the array '" + place + "' but does not hold it");
+    if (!data || H5Iget_type(data.get()) != H5I_DATASET)
+      fail("lists the array '" + place + "' but does not hold it" + incomplete);
     const detail::Hdf5Id type(H5Dget_type(data.get()), H5Tclose);
     const detail::Hdf5Id space(H5Dget_space(data.get()), H5Sclose);
     if (!type || !space) fail("array '" + place + "' can not be read" + detail::Hdf5Session::reason());
     WeightsArray array{(nested ? owner(weight) : layer) + "/" + leaf, float_type(type.get(), place),
                        shape_of(space.get(), place)};
+    if (std::count(array.shape.begin(), array.shape.end(), index_t{0}) > 0)
+      fail("array '" + place + "' has shape " + shape_text(array.shape) + ", expected weights without an extent of 0");
     const auto offset = check_storage(data.get(), type.get(), array, place, superblock);
     arrays_.push_back(std::move(array));
     places_.push_back({place, offset});
@@ -200,9 +211,9 @@ class KerasWeightsFile final : public WeightsSource {
   std::vector<index_t> shape_of(hid_t space, const std::string& place) const {
     const int rank = H5Sget_simple_extent_ndims(space);
     if (rank < 0 || rank > H5S_MAX_RANK || H5Sget_simple_extent_type(space) == H5S_NULL)
-      fail("array '" + place + "' has no shape");
+      fail("array '" + place + "' has no shape, expected weights" + incomplete);
     std::vector<hsize_t> extents(static_cast<std::size_t>(rank) + 1);
-    if (H5Sget_simple_extent_dims(space, extents.data(), nullptr) < 0) fail("array '" + place + "' has no shape");
+    if (H5Sget_simple_extent_dims(space, extents.data(), nullptr) < 0) fail("array '" + place + "' has no shape, expected weights" + incomplete);
     std::vector<index_t> shape;
     for (int i = 0; i < rank; ++i)
       shape.push_back(static_cast<index_t>(
@@ -228,7 +239,7 @@ class KerasWeightsFile final : public WeightsSource {
     const std::uint64_t limit = storage == H5D_CHUNKED ? stored * strongest : stored;
     if (!bytes || stored > file_.size() || *bytes > limit)
       fail("array '" + place + "' has shape " + shape_text(array.shape) + " but only " + std::to_string(stored) +
-           " bytes are stored for it");
+           " bytes are stored for it" + incomplete);
     if (storage == H5D_CHUNKED) {
       std::vector<hsize_t> chunk(array.shape.size() + 1, 1);
       const int rank = H5Pget_chunk(creation.get(), static_cast<int>(array.shape.size()), chunk.data());
@@ -243,7 +254,7 @@ class KerasWeightsFile final : public WeightsSource {
       return std::nullopt;
     const haddr_t offset = H5Dget_offset(data);
     if (offset == HADDR_UNDEF || offset > file_.size() || *bytes > file_.size() - offset)
-      fail("array '" + place + "' does not lie inside the file");
+      fail("array '" + place + "' does not lie inside the file" + incomplete);
     return offset;
   }
 

@@ -1,7 +1,10 @@
 #ifndef MRCNN_IO_WEIGHTS_HPP
 #define MRCNN_IO_WEIGHTS_HPP
 
+#include <algorithm>
+#include <cmath>
 #include <cstdint>
+#include <cstdio>
 #include <map>
 #include <memory>
 #include <optional>
@@ -48,6 +51,12 @@ class WeightsSource {
   virtual const std::map<std::string, std::string>& metadata() const = 0;
   /// The elements of arrays()[index] in C order, converted to float. Called from several threads at once.
   virtual void read(std::size_t index, float* destination) const = 0;
+  /// The same in double precision, for messages about values that float can not hold.
+  virtual void read_wide(std::size_t index, double* destination) const {
+    std::vector<float> elements(static_cast<std::size_t>(arrays()[index].size()));
+    read(index, elements.data());
+    std::copy(elements.begin(), elements.end(), destination);
+  }
 };
 
 /// A file of weights, open: its arrays and texts, whatever the format. Copies share the file.
@@ -56,7 +65,7 @@ class WeightsFile {
   explicit WeightsFile(std::shared_ptr<const WeightsSource> source) : source_(std::move(source)) {
     for (std::size_t i = 0; i < arrays().size(); ++i)
       if (!by_name_.emplace(arrays()[i].name, i).second)
-        throw FormatError(path() + ": has two arrays named '" + arrays()[i].name + "'");
+        throw FormatError(path() + ": has two arrays named '" + arrays()[i].name + "', expected each name once");
   }
 
   const std::string& path() const { return source_->path(); }
@@ -73,6 +82,11 @@ class WeightsFile {
   std::vector<float> read(std::size_t index) const {
     std::vector<float> elements(static_cast<std::size_t>(arrays()[index].size()));
     source_->read(index, elements.data());
+    return elements;
+  }
+  std::vector<double> read_wide(std::size_t index) const {
+    std::vector<double> elements(static_cast<std::size_t>(arrays()[index].size()));
+    source_->read_wide(index, elements.data());
     return elements;
   }
 
@@ -106,6 +120,9 @@ class NativeWeights final : public WeightsSource {
       if (!is_floating_point(tensor.dtype))
         throw FormatError(path + ": tensor '" + tensor.name + "' has dtype " + name_of(tensor.dtype) +
                           ", expected floating-point weights");
+      if (tensor.size() == 0)
+        throw FormatError(path + ": tensor '" + tensor.name + "' has shape " + shape_text(tensor.shape) +
+                          ", expected weights without an extent of 0");
       arrays_.push_back({tensor.name, tensor.dtype, tensor.shape});
     }
   }
@@ -114,6 +131,9 @@ class NativeWeights final : public WeightsSource {
   const std::vector<WeightsArray>& arrays() const override { return arrays_; }
   const std::map<std::string, std::string>& metadata() const override { return file_.metadata(); }
   void read(std::size_t index, float* destination) const override {
+    file_.read_into(file_.tensors()[index], destination);
+  }
+  void read_wide(std::size_t index, double* destination) const override {
     file_.read_into(file_.tensors()[index], destination);
   }
 
@@ -155,6 +175,26 @@ inline std::vector<index_t> stored_shape(const ParameterSlot& slot, WeightsLayou
   return s;
 }
 
+namespace detail {
+
+/// Throws about an element that is not finite as float.
+[[noreturn]] inline void refuse_value(const WeightsFile& file, std::size_t array, index_t element) {
+  const std::string name = file.path() + ": array '" + file.arrays()[array].name + "' ";
+  const std::string end = ": the file is damaged, or its training diverged";
+  if (file.arrays()[array].dtype == DataType::f64) {
+    const double value = file.read_wide(array)[static_cast<std::size_t>(element)];
+    char text[32];
+    std::snprintf(text, sizeof text, "%g", value);
+    if (std::isfinite(value))
+      throw FormatError(name + "is " + text + " at element " + std::to_string(element) +
+                        ", beyond the range of float32, expected weights within +-3.4e38" + end);
+  }
+  throw FormatError(name + "is NaN or infinite at element " + std::to_string(element) + ", expected finite weights" +
+                    end);
+}
+
+}  // namespace detail
+
 struct LoadOptions {
   int threads = 0;  ///< 0: as many as the process may run on
 };
@@ -167,8 +207,8 @@ struct LoadOptions {
 ///               missing or of wrong shape are left as they were: `report.throw_if_incomplete()` makes an error of it.
 ///
 /// The output channels of "rpn_bbox_pred" and "mrcnn_bbox_fc" in Keras files are put in the order (dx, dy, dw, dh).
-/// Throws: FormatError when a file can not be read, or when a value that is used is NaN or infinite; ShapeError when a
-/// parameter's extents do not fit its kind.
+/// Throws: FormatError when a file can not be read, or when a value that is used is NaN, infinite or beyond the range of
+/// float32; ShapeError when a parameter's extents do not fit its kind.
 /// Deterministic for any number of threads. One buffer of the largest array's size for each thread.
 inline WeightsReport load_parameters(const WeightsFile& file, std::span<const ParameterSlot> slots,
                                      const LoadOptions& options = {}) {
@@ -232,10 +272,7 @@ inline WeightsReport load_parameters(const WeightsFile& file, std::span<const Pa
       [](void* context, index_t i, int worker) { (*static_cast<const decltype(load)*>(context))(i, worker); },
       const_cast<void*>(static_cast<const void*>(&load)));
   for (const Job& job : jobs)
-    if (job.bad >= 0)
-      throw FormatError(file.path() + ": array '" + slots[job.slot].name + "' is NaN or infinite at element " +
-                        std::to_string(job.bad) +
-                        ", expected finite weights: the file is damaged, or its training diverged");
+    if (job.bad >= 0) detail::refuse_value(file, job.array, job.bad);
   return report;
 }
 
