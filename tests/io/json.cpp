@@ -69,11 +69,12 @@ TEST_CASE("json: a syntax error is located by line and column") {
   CHECK(parse_error("[1,]") == "x.json:1:4: is not JSON: found ']', expected a value");
   CHECK(parse_error("{a: 1}") == "x.json:1:2: is not JSON: found 'a', expected a key in double quotes");
   CHECK(parse_error("[NaN]") == "x.json:1:2: is not JSON: found 'N', expected a value");
-  CHECK(parse_error("[01]") == "x.json:1:4: is not JSON: a number with a leading zero");
+  CHECK(parse_error("[01]") ==
+        "x.json:1:4: is not JSON: a number with a leading zero, expected JSON numbers such as 10 or 0.5");
   CHECK(parse_error("[1.]") == "x.json:1:4: is not JSON: found ']', expected a digit");
   CHECK(parse_error("\"a\nb\"") == "x.json:1:3: is not JSON: a control character inside a string; write it as \\u00..");
-  CHECK(parse_error("\"a\xFF\"") == "x.json:1:3: is not JSON: a byte that is not UTF-8");
-  CHECK(parse_error("\"abc") == "x.json:1:5: is not JSON: the text ends inside a string");
+  CHECK(parse_error("\"a\xFF\"") == "x.json:1:3: is not JSON: a byte that is not UTF-8, expected JSON in UTF-8");
+  CHECK(parse_error("\"abc") == "x.json:1:5: is not JSON: the text ends inside a string, expected '\"'");
   CHECK(parse_error("[1] 2").find("x.json:1:5: is not JSON: text after the end of the value") == 0);
   CHECK(parse_error("").find("x.json:1:1: is not JSON: found the end of the text, expected a value") == 0);
 }
@@ -82,7 +83,7 @@ TEST_CASE("json: nesting of any depth does not overflow the stack") {
   CHECK(parse(std::string(1000, '[') + std::string(1000, ']')).root().is_array());
   for (const std::size_t depth : {2000U, 1000000U}) {
     CHECK(parse_error(std::string(depth, '[') + std::string(depth, ']')) ==
-          "x.json: can not be read as JSON: values nest deeper than 1024");
+          "x.json: can not be read as JSON: values nest deeper than 1024, expected at most that");
     CHECK(parse_error(std::string(depth, '[')).find("x.json") == 0);
   }
   std::string objects;
@@ -95,7 +96,7 @@ TEST_CASE("json: files") {
   test::write_file(folder / "bom.json", "\xEF\xBB\xBF{\"a\": 1}");
   CHECK(JsonDocument::open(folder / "bom.json").root()["a"].integer() == 1);
   CHECK(message_of([&] { JsonDocument::open(folder / "none.json"); }) ==
-        (folder / "none.json") + ": can not be opened: no such file");
+        (folder / "none.json") + ": can not be opened: no such file; check the path");
   CHECK(message_of([&] { JsonDocument::open(folder.path().string()); }) ==
         folder.path().string() + ": can not be read: is a directory, expected a file");
   test::write_file(folder / "empty.json", "");

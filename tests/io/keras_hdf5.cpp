@@ -165,7 +165,8 @@ TEST_CASE("keras_hdf5: what the names promise and the file lacks is named") {
     file.only_listed("a");
     const test::H5 group(H5Gcreate2(file.group(), "a", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), H5Gclose);
   }
-  CHECK(error_of(folder / "attribute") == "layer 'a' has no attribute 'weight_names', expected a list of its arrays" + incomplete);
+  CHECK(error_of(folder / "attribute") ==
+        "layer 'a' has no attribute 'weight_names', expected a list of its arrays" + incomplete);
   { const test::H5 file(H5Fcreate((folder / "empty").c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT), H5Fclose); }
   CHECK(error_of(folder / "empty").find("has no attribute 'layer_names' at its root or in a group 'model_weights'") ==
         0);
@@ -196,8 +197,8 @@ TEST_CASE("keras_hdf5: a shape that no stored bytes back is refused before memor
     const test::H5 data(
         H5Dcreate2(file.group(), "a/kernel:0", H5T_IEEE_F32LE, space, H5P_DEFAULT, creation, H5P_DEFAULT), H5Dclose);
   }
-  CHECK(error_of(folder / "x") == "array 'a/kernel:0' has shape [1048576, 1048576] but only 0 bytes are stored for it" +
-                                   incomplete);
+  CHECK(error_of(folder / "x") ==
+        "array 'a/kernel:0' has shape [1048576, 1048576] but only 0 bytes are stored for it" + incomplete);
 }
 
 TEST_CASE("keras_hdf5: an array of no dimensions is read, one of no elements refused") {
@@ -205,8 +206,7 @@ TEST_CASE("keras_hdf5: an array of no dimensions is read, one of no elements ref
   { KerasFile(folder / "x").layer("a", {{"a/scale:0", {}, {2.5F}}}); }
   CHECK(open_keras_weights(folder / "x").read(0) == std::vector<float>{2.5F});
   { KerasFile(folder / "x").layer("a", {{"a/kernel:0", {3, 0}, {}}}); }
-  CHECK(error_of(folder / "x") ==
-        "array 'a/a/kernel:0' has shape [3, 0], expected weights without an extent of 0");
+  CHECK(error_of(folder / "x") == "array 'a/a/kernel:0' has shape [3, 0], expected weights without an extent of 0");
 }
 
 TEST_CASE("keras_hdf5: a double that no float can hold is not called infinite") {
@@ -223,8 +223,9 @@ TEST_CASE("keras_hdf5: a double that no float can hold is not called infinite") 
   }
   float loaded[2];
   const ParameterSlot slot{"a/bias", ParameterKind::vector, {2}, loaded};
-  CHECK(message_of([&] { load_parameters(open_keras_weights(folder / "x"), {&slot, 1}); })
-            .find("x: array 'a/bias' is 1e+300 at element 1, beyond the range of float32, expected ") !=
+  CHECK(message_of([&] {
+          load_parameters(open_keras_weights(folder / "x"), {&slot, 1});
+        }).find("x: array 'a/bias' is 1e+300 at element 1, beyond the range of float32, expected ") !=
         std::string::npos);
 }
 
@@ -237,8 +238,11 @@ TEST_CASE("keras_hdf5: a truncated file is reported with the size found and expe
       test::write_file(folder / "cut", whole.substr(0, size));
       const std::string message = error_of(folder / "cut");
       CAPTURE(message);
-      if (size < 8)
-        CHECK(message == "is not an HDF5 file: its signature was not found in " + std::to_string(size) + " bytes");
+      if (size == 0)
+        CHECK(message == "is empty, expected an HDF5 file; fetch or save it again");
+      else if (size < 8)
+        CHECK(message == "is truncated: " + std::to_string(size) + (size == 1 ? " byte" : " bytes") +
+                             ", expected an HDF5 file of 48 or more; fetch or save it again");
       else if (size < 48)
         CHECK(message.find("is truncated: the HDF5 superblock needs 48 bytes") == 0);
       else
@@ -260,8 +264,8 @@ TEST_CASE("keras_hdf5: damaged superblocks") {
   test::write_file(folder / "x", bytes);
   CHECK(error_of(folder / "x") == "has HDF5 addresses of 100 bytes, expected 2, 4 or 8");
   test::write_file(folder / "x", "not at all an HDF5 file");
-  CHECK(error_of(folder / "x") == "is not an HDF5 file: its signature was not found in 23 bytes");
-  CHECK(error_of(folder / "none") == "can not be opened: no such file");
+  CHECK(error_of(folder / "x") == "is not an HDF5 file: its signature was not found in 23 bytes, expected a Keras .h5");
+  CHECK(error_of(folder / "none") == "can not be opened: no such file; check the path");
 }
 
 TEST_CASE("keras_hdf5: libhdf5 prints nothing and its error handler comes back") {
@@ -328,7 +332,8 @@ TEST_CASE("open_weights: the format is told by content, not by name") {
   CHECK(message_of([&] { open_weights(folder / "text"); }) ==
         folder / "text" +
             ": is neither HDF5 nor safetensors, expected a Keras .h5 or a .safetensors file made by mrcnn");
-  CHECK(message_of([&] { open_weights(folder / "none"); }) == folder / "none" + ": can not be opened: no such file");
+  CHECK(message_of([&] { open_weights(folder / "none"); }) ==
+        folder / "none" + ": can not be opened: no such file; check the path");
   // A damaged native file is still taken for one, so that the message is about the damage.
   const std::string native = test::file_bytes(folder / "native.h5");
   test::write_file(folder / "cut", native.substr(0, native.size() - 1));
@@ -337,4 +342,47 @@ TEST_CASE("open_weights: the format is told by content, not by name") {
   test::write_file(folder / "cut", native.substr(0, 30));
   CHECK(message_of([&] { open_weights(folder / "cut"); }).find(": is truncated: its header claims ") !=
         std::string::npos);
+}
+
+TEST_CASE("open_weights: files too short or with an absurd header say so, not that they are neither format") {
+  const TemporaryFolder folder;
+  const auto error = [&](const std::string& name, const std::string& bytes) {
+    test::write_file(folder / name, bytes);
+    const std::string message = message_of([&] { open_weights(folder / name); });
+    REQUIRE(message.rfind(folder / name + ": ", 0) == 0);
+    return message.substr((folder / name).size() + 2);
+  };
+  for (const char* name : {"x", "x.h5", "x.safetensors"}) CHECK(error(name, "").find("is empty, expected ") == 0);
+
+  float value = 1;
+  const ParameterSlot slot{"a/bias", ParameterKind::vector, {1}, &value};
+  save_parameters(folder / "whole.safetensors", {&slot, 1}, {});
+  write_sample(folder / "whole.h5", {});
+  const std::string native = test::file_bytes(folder / "whole.safetensors");
+  const std::string keras = test::file_bytes(folder / "whole.h5");
+  for (std::size_t size = 1; size < 9; ++size) {
+    CAPTURE(size);
+    CHECK(error("x.safetensors", native.substr(0, size)).find("is truncated: ") == 0);
+    CHECK(error("x.h5", keras.substr(0, size)).find("is truncated: ") == 0);
+    const auto found = error("x", native.substr(0, size));
+    CHECK(found.find("is neither HDF5 nor safetensors") == 0);
+    if (size < 8)
+      CHECK(found.find(" (" + std::to_string(size) + " bytes), expected a Keras .h5 or ") != std::string::npos);
+  }
+  CHECK(error("x.h5", keras.substr(0, 7)) ==
+        "is truncated: 7 bytes, expected an HDF5 file of 48 or more; fetch or save it again");
+
+  const std::string rest = native.substr(8);
+  for (const char* name : {"x", "x.h5", "x.safetensors"}) {
+    CAPTURE(name);
+    const std::string size = std::to_string(native.size());
+    CHECK(error(name, std::string(7, '\0') + '\x80' + rest)
+              .find("its header claims 9223372036854775808 bytes, expected "
+                    "at most 100000000, and the file has " +
+                    size) == 0);
+    CHECK(error(name, std::string(8, '\xFF') + rest).find("its header claims 18446744073709551615 bytes, ") == 0);
+    CHECK(error(name, std::string("\0\0\1\0\0\0\0\0", 8) + rest)
+              .find("is truncated: its header claims 65536 bytes, the file has " + size) == 0);
+  }
+  CHECK(error("x.safetensors", "hello, this is neither").find("its header claims 8367736964726416744 bytes, ") == 0);
 }

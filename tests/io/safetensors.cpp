@@ -143,19 +143,25 @@ TEST_CASE("safetensors: what can not be written leaves nothing behind") {
 
 TEST_CASE("safetensors: sizes that the file can not hold") {
   const TemporaryFolder folder;
-  CHECK(open_error(folder, "") == "has 0 bytes, expected at least 8: not a safetensors file, or truncated");
-  CHECK(open_error(folder, "1234567") == "has 7 bytes, expected at least 8: not a safetensors file, or truncated");
+  CHECK(open_error(folder, "") == "is empty, expected a safetensors file; fetch or save it again");
+  CHECK(open_error(folder, "1") ==
+        "is truncated: 1 byte, expected a safetensors file of 10 or more; fetch or save it again");
+  CHECK(open_error(folder, "1234567") ==
+        "is truncated: 7 bytes, expected a safetensors file of 10 or more; fetch or save it again");
   std::string huge = raw_file("{}", "");
   huge[7] = static_cast<char>(0x80);
   CHECK(open_error(folder, huge) ==
-        "its header claims 9223372036854775810 bytes, expected at most 100000000: not a safetensors file");
+        "its header claims 9223372036854775810 bytes, expected at most 100000000, and the file has 10: not a "
+        "safetensors file, or damaged; fetch or save it again");
   std::string longer = raw_file("{}", "");
   longer[1] = 1;
-  CHECK(open_error(folder, longer) == "is truncated: its header claims 258 bytes, the file has 2 after the length");
-  CHECK(open_error(folder, raw_file("", "")) == "its header does not begin with '{': not a safetensors file");
-  CHECK(open_error(folder, raw_file("[]", "")) == "its header does not begin with '{': not a safetensors file");
+  CHECK(open_error(folder, longer) ==
+        "is truncated: its header claims 258 bytes, the file has 10, expected 266 or more; fetch or save it again");
+  for (const char* header : {"", "[]"})
+    CHECK(open_error(folder, raw_file(header, "")) ==
+          "is not a safetensors file: its header does not begin with '{', expected a JSON object");
   CHECK(open_error(folder, raw_file("{" + tensor("a", "F32", "[2]", "[0,8]") + "}", "1234567")) ==
-        "is truncated: tensor 'a' ends at byte 70, the file has 69 bytes");
+        "is truncated: tensor 'a' ends at byte 70, the file has 69 bytes; fetch or save it again");
 }
 
 TEST_CASE("safetensors: descriptions that contradict themselves") {
@@ -179,7 +185,7 @@ TEST_CASE("safetensors: descriptions that contradict themselves") {
   CHECK(error(tensor("a", "F32", "[2]", "[0,9223372036854775807]"), eight)
             .find("is truncated: tensor 'a' ends at byte ") == 0);
   CHECK(error(tensor("a", "F32", "[-2,-1]", "[0,8]"), eight) ==
-        "tensor 'a' has the shape [-2, -1], which is negative or too large");
+        "tensor 'a' has the shape [-2, -1], which is negative or too large, expected one that the file can hold");
   CHECK(error(tensor("a", "F32", "[4294967296,4294967296,2]", "[0,8]"), eight).find("which is negative or too large") !=
         std::string::npos);
   CHECK(error(tensor("a", "F32", "[4611686018427387904,4]", "[0,0]"), "").find("which is negative or too large") !=
@@ -191,16 +197,18 @@ TEST_CASE("safetensors: descriptions that contradict themselves") {
   CHECK(error("\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8],\"x\":1}", eight)
             .find("unknown member 'x'") != std::string::npos);
   CHECK(error(tensor("a", "F32", "[1]", "[0,4]") + "," + tensor("a", "F32", "[1]", "[4,8]"), eight) ==
-        "has two tensors named 'a'");
-  CHECK(error("\"__metadata__\":{\"k\":\"1\",\"k\":\"2\"}", "") == "its metadata has two entries 'k'");
-  CHECK(error("\"__metadata__\":{},\"__metadata__\":{}", "") == "its header has two members '__metadata__'");
+        "has two tensors named 'a', expected each name once");
+  CHECK(error("\"__metadata__\":{\"k\":\"1\",\"k\":\"2\"}", "") ==
+        "its metadata has two entries 'k', expected each key once");
+  CHECK(error("\"__metadata__\":{},\"__metadata__\":{}", "") ==
+        "its header has two members '__metadata__', expected one");
   CHECK(error("\"__metadata__\":{\"k\":1}", "") == "header: __metadata__.k: found a number, expected a string");
   CHECK(error(tensor("a", "F32", "[2.5]", "[0,8]"), eight) == "header: a.shape[0]: found 2.5, expected an integer");
   CHECK(error(tensor("a", "F32", "[1e30]", "[0,8]"), eight).find("expected an integer") != std::string::npos);
   CHECK(error("\"a\":3", "") == "header: a: found a number, expected an object");
   CHECK(error("\"a\":{", "").find("header:1:8: is not JSON: ") == 0);
   CHECK(error("\"a\":" + std::string(5000, '['), "") ==
-        "header: can not be read as JSON: values nest deeper than 1024");
+        "header: can not be read as JSON: values nest deeper than 1024, expected at most that");
 }
 
 TEST_CASE("safetensors: truncated anywhere, it is an error") {

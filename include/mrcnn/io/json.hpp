@@ -158,7 +158,7 @@ class JsonValue {
 
   /// Appends the numbers of an array; the fast way to read long ones.
   template <class T>
-    requires std::floating_point<T>
+  requires std::floating_point<T>
   void append_numbers(std::vector<T>& out) const {
     for (const auto element : get<simdjson::dom::array>("an array")) {
       double number = 0;
@@ -248,9 +248,10 @@ class JsonDocument {
     auto problem = detail::JsonSyntax(all.substr(skipped)).find();
     if (error == simdjson::MEMALLOC) throw Error(source_->name + ": out of memory while reading JSON");
     if (error == simdjson::DEPTH_ERROR || problem.text.empty())
-      throw FormatError(
-          source_->name + ": can not be read as JSON: " +
-          (error == simdjson::DEPTH_ERROR ? "values nest deeper than 1024" : simdjson::error_message(error)));
+      throw FormatError(source_->name + ": can not be read as JSON: " +
+                        (error == simdjson::DEPTH_ERROR
+                             ? std::string("values nest deeper than 1024, expected at most that")
+                             : std::string(simdjson::error_message(error)) + ", expected JSON"));
     const std::string_view before = all.substr(0, std::min(all.size(), problem.offset + skipped));
     const auto line = std::count(before.begin(), before.end(), '\n') + 1;
     const std::size_t start = before.rfind('\n') == std::string_view::npos ? skipped : before.rfind('\n') + 1;

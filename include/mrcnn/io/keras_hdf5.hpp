@@ -129,7 +129,8 @@ class KerasWeightsFile final : public WeightsSource {
     }
     if (!names)
       fail(
-          "has no attribute 'layer_names' at its root or in a group 'model_weights', expected a weights file as Keras 1 and 2 "
+          "has no attribute 'layer_names' at its root or in a group 'model_weights', expected a weights file as Keras "
+          "1 and 2 "
           "save it (model.save_weights to .h5)");
     return std::move(*names);
   }
@@ -140,7 +141,8 @@ class KerasWeightsFile final : public WeightsSource {
       fail("lists the layer '" + name + "' but has no group of that name" + incomplete);
     auto weights =
         detail::read_hdf5_split_strings(group.get(), "weight_names", file_.size(), path() + ": layer '" + name + "'");
-    if (!weights) fail("layer '" + name + "' has no attribute 'weight_names', expected a list of its arrays" + incomplete);
+    if (!weights)
+      fail("layer '" + name + "' has no attribute 'weight_names', expected a list of its arrays" + incomplete);
     const bool nested = is_nested(*weights);
     for (const std::string& weight : *weights) add_array(group.get(), name, weight, nested, superblock);
     layers_.push_back({std::move(name), std::move(*weights)});
@@ -213,7 +215,8 @@ class KerasWeightsFile final : public WeightsSource {
     if (rank < 0 || rank > H5S_MAX_RANK || H5Sget_simple_extent_type(space) == H5S_NULL)
       fail("array '" + place + "' has no shape, expected weights" + incomplete);
     std::vector<hsize_t> extents(static_cast<std::size_t>(rank) + 1);
-    if (H5Sget_simple_extent_dims(space, extents.data(), nullptr) < 0) fail("array '" + place + "' has no shape, expected weights" + incomplete);
+    if (H5Sget_simple_extent_dims(space, extents.data(), nullptr) < 0)
+      fail("array '" + place + "' has no shape, expected weights" + incomplete);
     std::vector<index_t> shape;
     for (int i = 0; i < rank; ++i)
       shape.push_back(static_cast<index_t>(

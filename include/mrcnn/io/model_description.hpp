@@ -137,9 +137,7 @@ class ModelReader {
     Votes& outputs(const std::string& layer, std::size_t rank = 4, index_t each = 1) {
       return add(reader_.extent(layer, 0, rank), each).add(reader_.length(layer + "/bias"), each);
     }
-    Votes& inputs(const std::string& layer, std::size_t rank = 4) {
-      return add(reader_.extent(layer, rank - 1, rank));
-    }
+    Votes& inputs(const std::string& layer, std::size_t rank = 4) { return add(reader_.extent(layer, rank - 1, rank)); }
     Votes& batch_norm(const std::string& layer) {
       return add(reader_.length(layer + "/gamma")).add(reader_.length(layer + "/beta"));
     }

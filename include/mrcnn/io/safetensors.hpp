@@ -51,7 +51,7 @@ class SafeTensors {
     std::array<unsigned char, 9> start{};
     if (file.size() < start.size()) return false;
     file.read(0, start.data(), start.size());
-    return start[8] == '{' && (header_length(start) <= file.size() - 8 || start[7] == 0);
+    return start[8] == '{';  // a length that can not be is for `open` to report
   }
 
   const std::string& path() const { return file_.path(); }
@@ -103,17 +103,20 @@ class SafeTensors {
  private:
   explicit SafeTensors(const std::string& path) : file_(path) {
     std::array<unsigned char, 9> start{};
+    if (file_.size() == 0) fail(std::string("is empty, expected a safetensors file") + again);
     if (file_.size() < 8)
-      fail("has " + std::to_string(file_.size()) + " bytes, expected at least 8: not a safetensors file, or truncated");
+      fail("is truncated: " + std::to_string(file_.size()) + (file_.size() == 1 ? " byte" : " bytes") +
+           ", expected a safetensors file of 10 or more" + again);
     file_.read(0, start.data(), std::min<std::uint64_t>(file_.size(), start.size()));
     const std::uint64_t length = header_length(start);
     if (length > max_header_bytes)
       fail("its header claims " + std::to_string(length) + " bytes, expected at most " +
-           std::to_string(max_header_bytes) + ": not a safetensors file");
+           std::to_string(max_header_bytes) + ", and the file has " + std::to_string(file_.size()) +
+           ": not a safetensors file, or damaged" + again);
     if (length > file_.size() - 8)
       fail("is truncated: its header claims " + std::to_string(length) + " bytes, the file has " +
-           std::to_string(file_.size() - 8) + " after the length");
-    if (start[8] != '{') fail("its header does not begin with '{': not a safetensors file");
+           std::to_string(file_.size()) + ", expected " + std::to_string(length + 8) + " or more" + again);
+    if (start[8] != '{') fail("is not a safetensors file: its header does not begin with '{', expected a JSON object");
     std::string header(static_cast<std::size_t>(length), '\0');
     file_.read(8, header.data(), length);
     parse(header, length + 8);
@@ -125,6 +128,8 @@ class SafeTensors {
     return length;
   }
 
+  static constexpr const char* again = "; fetch or save it again";
+
   [[noreturn]] void fail(const std::string& text) const { throw FormatError(file_.path() + ": " + text); }
 
   void parse(const std::string& header, std::uint64_t data_begin) {
@@ -132,7 +137,7 @@ class SafeTensors {
     bool has_metadata = false;
     document.root().for_each_member([&](std::string_view name, const JsonValue& value) {
       if (name == "__metadata__") {
-        if (std::exchange(has_metadata, true)) fail("its header has two members '__metadata__'");
+        if (std::exchange(has_metadata, true)) fail("its header has two members '__metadata__', expected one");
         parse_metadata(value);
       } else {
         parse_tensor(name, value, data_begin);
@@ -144,7 +149,7 @@ class SafeTensors {
   void parse_metadata(const JsonValue& value) {
     value.for_each_member([&](std::string_view key, const JsonValue& text) {
       if (!metadata_.emplace(std::string(key), std::string(text.string())).second)
-        fail("its metadata has two entries '" + std::string(key) + "'");
+        fail("its metadata has two entries '" + std::string(key) + "', expected each key once");
     });
   }
 
@@ -180,17 +185,20 @@ class SafeTensors {
     if (static_cast<std::uint64_t>(offsets[1]) > data_bytes)
       fail("is truncated: " + intro + "ends at byte " +
            std::to_string(data_begin + static_cast<std::uint64_t>(offsets[1])) + ", the file has " +
-           std::to_string(file_.size()) + " bytes");
+           std::to_string(file_.size()) + " bytes" + again);
     tensor.offset = data_begin + static_cast<std::uint64_t>(offsets[0]);
     tensor.bytes = static_cast<std::uint64_t>(offsets[1] - offsets[0]);
     check_bytes(tensor, intro);
-    if (!by_name_.emplace(tensor.name, 0).second) fail("has two tensors named '" + tensor.name + "'");
+    if (!by_name_.emplace(tensor.name, 0).second)
+      fail("has two tensors named '" + tensor.name + "', expected each name once");
     tensors_.push_back(std::move(tensor));
   }
 
   void check_bytes(const SafeTensorInfo& tensor, const std::string& intro) const {
     const auto expected = detail::shape_bytes(tensor.shape, tensor.dtype);
-    if (!expected) fail(intro + "has the shape " + shape_text(tensor.shape) + ", which is negative or too large");
+    if (!expected)
+      fail(intro + "has the shape " + shape_text(tensor.shape) +
+           ", which is negative or too large, expected one that the file can hold");
     if (*expected != tensor.bytes)
       fail(intro + "takes " + std::to_string(tensor.bytes) + " bytes, expected " + std::to_string(*expected) + " for " +
            name_of(tensor.dtype) + " " + shape_text(tensor.shape));
@@ -208,12 +216,12 @@ class SafeTensors {
       if (tensor.offset != end)
         fail("tensor '" + tensor.name + "' begins at byte " + std::to_string(tensor.offset) + ", expected " +
              std::to_string(end) + (tensor.offset < end ? ": it overlaps " : ": there is a gap after ") +
-             (i == 0 ? "the header" : "'" + tensors_[i - 1].name + "'"));
+             (i == 0 ? "the header" : "'" + tensors_[i - 1].name + "'") + "; the file is damaged" + again);
       end += tensor.bytes;
     }
     if (end != file_.size())
       fail("has " + std::to_string(file_.size()) + " bytes, expected " + std::to_string(end) +
-           ": there is data after the last tensor");
+           ": there is data after the last tensor; the file is damaged" + again);
   }
 
   detail::InputFile file_;

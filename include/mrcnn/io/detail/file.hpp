@@ -34,13 +34,18 @@ class InputFile {
   /// Throws: FormatError when the path is missing, not readable, or not a regular file.
   explicit InputFile(std::string path) : path_(std::move(path)) {
     descriptor_ = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // does not wait for a pipe's writer
-    if (descriptor_ < 0) throw FormatError(path_ + ": can not be opened: " + system_message(errno));
+    if (descriptor_ < 0) {
+      const char* hint = errno == ENOENT || errno == ENOTDIR ? "; check the path"
+                         : errno == EACCES                   ? "; allow reading it"
+                                                             : ", expected a file to read";
+      throw FormatError(path_ + ": can not be opened: " + system_message(errno) + hint);
+    }
     struct stat status {};
     const bool known = ::fstat(descriptor_, &status) == 0;
     if (!known || !S_ISREG(status.st_mode)) {
       const std::string reason = !known                    ? system_message(errno)
                                  : S_ISDIR(status.st_mode) ? system_message(EISDIR)
-                                                           : "is not a regular file";
+                                                           : "is not a regular file, expected a file";
       ::close(descriptor_);
       throw FormatError(path_ + ": can not be read: " + reason);
     }

@@ -39,14 +39,20 @@ inline Hdf5Superblock check_hdf5_superblock(const InputFile& file) {
   const auto fail = [&](const std::string& text) { throw FormatError(file.path() + ": " + text); };
   Hdf5Superblock superblock;
   const auto start = find_hdf5_signature(file);
-  if (!start) fail("is not an HDF5 file: its signature was not found in " + std::to_string(file.size()) + " bytes");
+  if (file.size() == 0) fail("is empty, expected an HDF5 file; fetch or save it again");
+  if (!start && file.size() < hdf5_signature.size())
+    fail("is truncated: " + std::to_string(file.size()) + (file.size() == 1 ? " byte" : " bytes") +
+         ", expected an HDF5 file of 48 or more; fetch or save it again");
+  if (!start)
+    fail("is not an HDF5 file: its signature was not found in " + std::to_string(file.size()) +
+         " bytes, expected a Keras .h5");
   superblock.offset = *start;
   std::array<unsigned char, 96> bytes{};
   const std::uint64_t available = std::min<std::uint64_t>(bytes.size(), file.size() - *start);
   file.read(*start, bytes.data(), available);
   if (available < 48)
     fail("is truncated: the HDF5 superblock needs 48 bytes or more, the file has " + std::to_string(available) +
-         " there");
+         " there; fetch or save it again");
   superblock.version = bytes[8];
   if (superblock.version > 3)
     fail("has HDF5 superblock version " + std::to_string(superblock.version) + ", expected 0 to 3");

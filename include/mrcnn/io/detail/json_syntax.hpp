@@ -27,7 +27,7 @@ class JsonSyntax {
     while (!open_.empty())
       if (!step()) return problem_;
     space();
-    if (at_ < text_.size()) fail("text after the end of the value");
+    if (at_ < text_.size()) fail("text after the end of the value, expected one JSON value");
     return problem_;
   }
 
@@ -84,15 +84,15 @@ class JsonSyntax {
       if (c == '\\') {
         if (at_ + 1 >= text_.size()) break;
         if (std::string_view("\"\\/bfnrtu").find(text_[at_ + 1]) == std::string_view::npos)
-          return fail("an unknown escape inside a string");
+          return fail("an unknown escape inside a string, expected one of JSON's such as \\n or \\u00e9");
         at_ += 2;
         continue;
       }
       const std::size_t length = utf8_sequence(text_, at_);
-      if (length == 0) return fail("a byte that is not UTF-8");
+      if (length == 0) return fail("a byte that is not UTF-8, expected JSON in UTF-8");
       at_ += length;
     }
-    if (at_ >= text_.size()) return fail("the text ends inside a string");
+    if (at_ >= text_.size()) return fail("the text ends inside a string, expected '\"'");
     ++at_;
     return true;
   }
@@ -107,7 +107,7 @@ class JsonSyntax {
     const bool zero = peek() == '0';
     const std::size_t start = at_;
     if (!digits()) return false;
-    if (zero && at_ > start + 1) return fail("a number with a leading zero");
+    if (zero && at_ > start + 1) return fail("a number with a leading zero, expected JSON numbers such as 10 or 0.5");
     if (peek() == '.') {
       ++at_;
       if (!digits()) return false;
