@@ -29,14 +29,10 @@ std::string trimmed(const std::string& text) {
   return begin == std::string::npos ? std::string() : text.substr(begin, text.find_last_not_of(blank) - begin + 1);
 }
 
-bool is_file(const std::string& name) {
-  std::error_code ignored;
-  return std::filesystem::exists(name, ignored) && !std::filesystem::is_directory(name, ignored);
-}
-
 /// Whether the text is meant as the path of a file: there is one, or it looks like one and not like a list of names.
 bool names_a_file(const std::string& text) {
-  if (is_file(text)) return true;
+  std::error_code ignored;
+  if (std::filesystem::exists(text, ignored)) return true;
   if (text.find(',') != std::string::npos) return false;
   return text.find('/') != std::string::npos || (text.size() > 4 && text.rfind(".txt") == text.size() - 4);
 }
@@ -48,6 +44,10 @@ std::vector<std::string> without_background(std::vector<std::string> names) {
 
 /// One name a line; empty lines at the end count for nothing.
 std::vector<std::string> names_in_file(const std::string& path) {
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored))
+    throw FormatError(path + ": --classes names a folder, expected a file with one class name a line, or a list; BG," +
+                      path + " is a list of that one class");
   const io::detail::InputFile file(path);
   constexpr std::uint64_t most_bytes = 1 << 20;
   if (file.size() > most_bytes)

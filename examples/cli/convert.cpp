@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <optional>
@@ -13,6 +14,7 @@
 #include "mrcnn/io/load_weights.hpp"
 #include "mrcnn/models/mask_rcnn.hpp"
 #include "outputs.hpp"
+#include "printable.hpp"
 
 namespace mrcnn::cli {
 
@@ -67,6 +69,28 @@ std::optional<ConvertCommand> parse(const std::vector<std::string>& words) {
   return command;
 }
 
+/// The arrays of a file that does not hold a whole model, and those that it lacks.
+void print_arrays(const io::WeightsFile& file, const io::ModelDescription& model) {
+  std::size_t width = 5;
+  std::size_t missing = 0;
+  for (const auto& array : file.arrays()) width = std::max(width, array.name.size());
+  for (const auto& part : model.parts)
+    for (const auto& name : part.missing) width = std::max(width, name.size());
+  const auto line = [&](std::string name, const std::string& status) {
+    name = printable(name);
+    name.resize(std::max(name.size(), width), ' ');
+    std::printf("%s  %s\n", name.c_str(), status.c_str());
+  };
+  line("array", "status");
+  for (const auto& array : file.arrays()) line(array.name, "found, shape " + io::shape_text(array.shape));
+  for (const auto& part : model.parts)
+    for (const auto& name : part.missing) {
+      line(name, "missing");
+      ++missing;
+    }
+  std::printf("%zu found, %zu missing\n", file.arrays().size(), missing);
+}
+
 }  // namespace
 
 int convert(const std::vector<std::string>& words) {
@@ -78,7 +102,7 @@ int convert(const std::vector<std::string>& words) {
       if (file) files.input(*file);
     files.output(command->output);
   }
-  const ModelSetup setup = set_up_model(command->input, command->model);
+  const ModelSetup setup = set_up_model(command->input, command->model, print_arrays);
   Outputs outputs;
   io::OutputFile* output = command->output.empty() ? nullptr : &outputs.open(command->output);
 
@@ -87,6 +111,7 @@ int convert(const std::vector<std::string>& words) {
   const auto report = io::load_parameters(setup.weights, parameters);
   std::printf("%s: %s\n\n%s", command->input.c_str(), setup.description.summary().c_str(), report.table().c_str());
   report.throw_if_incomplete();
+  print_results("");  // before the file, should that be the standard output too
   if (output == nullptr) {
     std::puts("nothing was written (--dry-run)");
     return 0;
@@ -94,10 +119,13 @@ int convert(const std::vector<std::string>& words) {
   io::save_parameters(
       *output, parameters,
       {io::config_to_json(setup.config, {}), setup.names_are_given ? setup.class_names : std::vector<std::string>()});
+  outputs.close();
+  double bytes = 0;
+  for (const auto& slot : parameters) bytes += 4 * static_cast<double>(io::detail::shape_size(slot.shape));
+  std::printf("wrote %s: %zu arrays, %.1f MB, profile %s\n", printable(command->output).c_str(), parameters.size(),
+              bytes / 1e6, io::name_of(setup.config.profile));
+  print_results("");
   outputs.commit();
-  std::printf("wrote %s: %zu arrays, %.1f MB, profile %s\n", command->output.c_str(), parameters.size(),
-              static_cast<double>(std::filesystem::file_size(command->output)) / 1e6,
-              io::name_of(setup.config.profile));
   return 0;
 }
 

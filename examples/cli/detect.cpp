@@ -1,6 +1,7 @@
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <system_error>
@@ -18,6 +19,7 @@
 #include "mrcnn/vis/draw.hpp"
 #include "outputs.hpp"
 #include "pictures.hpp"
+#include "printable.hpp"
 #include "progress.hpp"
 #include "records.hpp"
 #include "summary.hpp"
@@ -65,6 +67,7 @@ class Detector {
         setup_(set_up_model(*command.weights, command.model)),
         net_(HostBackend(command.threads), setup_.config),
         records_(setup_.class_names) {
+    if (!targets_.json.empty()) warn_of_equal_ids();
     if (command.verbose) print_setup();
     if (command.font) drawing_.typeface = vis::load_font(*command.font);
     open_outputs(command);
@@ -89,10 +92,11 @@ class Detector {
       progress.update(static_cast<std::int64_t>(i) + 1);
     }
     if (json_ != nullptr) json_->write(records_.text());
-    outputs_.commit();
+    outputs_.close();
     progress.clear();
     watch_.done("write files");
-    std::fputs((results_table(results_, setup_.class_names) + '\n' + times_table(times_)).c_str(), stdout);
+    print_results(results_table(results_, setup_.class_names) + '\n' + times_table(times_));
+    outputs_.commit();
     return failed_ ? 1 : 0;
   }
 
@@ -102,6 +106,19 @@ class Detector {
     Detections detections;
     Taps taps;
   };
+
+  /// COCO's records tell pictures apart by nothing else.
+  void warn_of_equal_ids() const {
+    std::map<std::int64_t, const Picture*> pictures;
+    for (const Picture& picture : list_.pictures) {
+      const auto [first, is_new] = pictures.emplace(picture.image_id, &picture);
+      if (is_new) continue;
+      std::fprintf(stderr, "mrcnn: warning: %s and %s have the same image_id %lld in %s; rename one of them\n",
+                   printable(first->second->path).c_str(), printable(picture.path).c_str(),
+                   static_cast<long long>(picture.image_id), printable(targets_.json).c_str());
+      return;
+    }
+  }
 
   void print_setup() const {
     std::printf("weights: %s\nmodel: %s\nthreads: %d\nconfiguration: %s\nclasses:", setup_.weights.path().c_str(),
@@ -171,7 +188,7 @@ class Detector {
     if (!drawing_files_.empty()) outputs_.discard(*drawing_files_[i]);
     if (!tap_files_.empty()) outputs_.discard(*tap_files_[i]);
     progress.clear();
-    std::fprintf(stderr, "mrcnn: skipped: %s\n", message.c_str());
+    std::fprintf(stderr, "mrcnn: skipped: %s\n", printable(message).c_str());
   }
 
   /// The message, with the picture's path in front unless it names it already.

@@ -1,3 +1,5 @@
+#include <fcntl.h>
+
 #include <algorithm>
 #include <array>
 #include <cstdio>
@@ -67,9 +69,16 @@ int report(std::string text, int status) {
   return status;
 }
 
+/// Makes the standard streams exist: else the first file that is opened becomes one, and gets what is printed.
+void occupy_standard_streams() {
+  for (int stream = 0; stream <= 2; ++stream)
+    if (::fcntl(stream, F_GETFD) < 0) static_cast<void>(::open("/dev/null", O_RDONLY));  // writing to it fails
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  occupy_standard_streams();
   mrcnn::cli::watch_interrupts();
   int status = 0;
   try {
@@ -81,6 +90,6 @@ int main(int argc, char** argv) {
   } catch (const std::exception& error) {
     return report(error.what(), 1);
   }
-  if (std::fflush(stdout) != 0) return report("the standard output can not be written", 1);
+  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) return report("the standard output can not be written", 1);
   return status;
 }

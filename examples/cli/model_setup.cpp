@@ -75,6 +75,17 @@ class SizesFromWeights {
   const std::vector<Settings>& settings_;
 };
 
+/// A message of `check_config`, "MaskRCNNConfig: image_max_dim is 100, ...", that begins with what sets the value, or
+/// with `otherwise`.
+std::string with_source(std::string message, const std::vector<Settings>& settings, const std::string& otherwise) {
+  const std::string head = "MaskRCNNConfig: ";
+  if (message.compare(0, head.size(), head) == 0) message.erase(0, head.size());
+  const std::string name = message.substr(0, message.find_first_of(" ."));
+  for (const Settings& source : settings)
+    if (source.values.sets(name)) return source.source + ": " + message;
+  return otherwise + ": " + message;
+}
+
 /// Throws unless every array of a Mask R-CNN is there.
 void check_is_whole(const std::string& path, const io::ModelDescription& model) {
   index_t missing = 0;
@@ -117,11 +128,16 @@ void ModelOptions::check(const CommandLine& line) const {
   if (classes) check_class_option(line, *classes);
 }
 
-ModelSetup set_up_model(const std::string& weights_path, const ModelOptions& options) {
+ModelSetup set_up_model(
+    const std::string& weights_path, const ModelOptions& options,
+    const std::function<void(const io::WeightsFile&, const io::ModelDescription&)>& on_missing) {
   std::optional<io::JsonDocument> document;
   if (options.config) document = io::JsonDocument::open(*options.config);
   ModelSetup setup{io::open_weights(weights_path), {}, {}, {}, false};
   setup.description = io::describe_model(setup.weights);
+  const auto& parts = setup.description.parts;
+  if (on_missing && std::any_of(parts.begin(), parts.end(), [](const auto& part) { return !part.missing.empty(); }))
+    on_missing(setup.weights, setup.description);
   check_is_whole(weights_path, setup.description);
   const auto metadata = io::native_metadata(setup.weights);
 
@@ -153,7 +169,7 @@ ModelSetup set_up_model(const std::string& weights_path, const ModelOptions& opt
   try {
     check_config(setup.config);
   } catch (const ShapeError& error) {
-    throw FormatError((options.config ? *options.config : weights_path) + ": " + error.what());
+    throw FormatError(with_source(error.what(), settings, options.config ? *options.config : weights_path));
   }
   setup.class_names = settle_class_names(options.classes, metadata.class_names, setup.config.num_classes, weights_path);
   setup.names_are_given = options.classes || !metadata.class_names.empty();

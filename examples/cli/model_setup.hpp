@@ -1,6 +1,7 @@
 #ifndef MRCNN_EXAMPLES_CLI_MODEL_SETUP_HPP
 #define MRCNN_EXAMPLES_CLI_MODEL_SETUP_HPP
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -38,7 +39,10 @@ struct ModelSetup {
 /// Opens a weights file and settles the configuration: option, then --config, then the metadata of the file, then
 /// matterport_legacy(). The class count and the sizes of the network come from the arrays; a configuration that
 /// contradicts them is an error. Throws: FormatError, ShapeError.
-ModelSetup set_up_model(const std::string& weights, const ModelOptions& options);
+/// `on_missing` is called before the error when arrays of the model are missing.
+ModelSetup set_up_model(
+    const std::string& weights, const ModelOptions& options,
+    const std::function<void(const io::WeightsFile&, const io::ModelDescription&)>& on_missing = {});
 
 }  // namespace mrcnn::cli
 

@@ -39,6 +39,8 @@ void raise_file_limit() {
 
 Outputs::Outputs() {
   raise_file_limit();
+  // A reader that goes away is an error of writing then, and the unfinished files are removed.
+  std::signal(SIGPIPE, SIG_IGN);
   const std::lock_guard lock(outputs_mutex());
   all_outputs().push_back(this);
 }
@@ -77,9 +79,14 @@ void Outputs::discard(const io::OutputFile& file) {
   files_.remove_if([&](const io::OutputFile& other) { return &other == &file; });
 }
 
-void Outputs::commit() {
+void Outputs::close() {
   const std::lock_guard lock(outputs_mutex());
   for (auto& file : files_) file.close();
+}
+
+void Outputs::commit() {
+  close();
+  const std::lock_guard lock(outputs_mutex());
   for (auto& file : files_) file.commit();
   files_.clear();
   new_folders_.clear();
@@ -97,6 +104,11 @@ void Outputs::abandon_all() noexcept {
       if (!file.temporary().empty()) ::unlink(file.temporary().c_str());
     outputs->remove_new_folders();
   }
+}
+
+void print_results(const std::string& text) {
+  const bool printed = std::fputs(text.c_str(), stdout) >= 0 && std::fflush(stdout) == 0;
+  if (!printed || std::ferror(stdout) != 0) throw FormatError("the standard output can not be written");
 }
 
 void watch_interrupts() {

@@ -25,6 +25,8 @@ class Outputs {
   void make_folder(const std::string& path);
   /// Gives up one file.
   void discard(const io::OutputFile& file);
+  /// Ends writing to all files. Throws: FormatError when the disk can not hold them.
+  void close();
   /// Closes all files, then puts them in place. Throws: FormatError.
   void commit();
 
@@ -37,6 +39,10 @@ class Outputs {
   std::list<io::OutputFile> files_;
   std::vector<std::string> new_folders_;
 };
+
+/// Prints what a command found, down to the last byte: call it before `Outputs::commit`, so that a run that fails here
+/// leaves no files either. Throws: FormatError when the standard output can not be written.
+void print_results(const std::string& text);
 
 }  // namespace mrcnn::cli
 

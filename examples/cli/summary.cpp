@@ -4,6 +4,8 @@
 #include <cstdio>
 #include <map>
 
+#include "printable.hpp"
+
 namespace mrcnn::cli {
 
 namespace {
@@ -46,7 +48,7 @@ std::string size_text(const PictureResult& result) {
 }
 
 std::string class_name(const Detection& detection, const std::vector<std::string>& names) {
-  return names[static_cast<std::size_t>(detection.class_id) - 1];
+  return printable(names[static_cast<std::size_t>(detection.class_id) - 1]);
 }
 
 /// "3 person, 1 dog": the commonest first.
@@ -64,7 +66,7 @@ std::string counts_text(const PictureResult& result, const std::vector<std::stri
 std::string objects_table(const PictureResult& result, const std::vector<std::string>& names) {
   const std::size_t count = result.detections.size();
   std::string text =
-      result.picture.file_name() + " (" + size_text(result) +
+      printable(result.picture.file_name()) + " (" + size_text(result) +
       "): " + (count == 0 ? "nothing found" : std::to_string(count) + (count == 1 ? " object" : " objects")) + '\n';
   if (count == 0) return text;
   std::vector<std::vector<std::string>> rows{{"class", " score", " x", " y", " width", " height", " mask pixels"}};
@@ -86,7 +88,7 @@ std::string results_table(const std::vector<PictureResult>& results, const std::
   std::vector<std::vector<std::string>> rows{{"picture", " size", "found"}};
   for (const PictureResult& result : results)
     rows.push_back(
-        {result.picture.file_name(), result.error.empty() ? size_text(result) : "-", counts_text(result, class_names)});
+        {printable(result.picture.file_name()), result.error.empty() ? size_text(result) : "-", counts_text(result, class_names)});
   return table(rows);
 }
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <limits>
@@ -211,6 +212,60 @@ TEST_CASE("a configuration that is wrong is an error that names the file and the
   fails(R"({"rpn_anchor_ratios": [1, 2]})", {"rpn_anchor_ratios has 2", "expected 3"});
 }
 
+TEST_CASE("settings beyond every network are told of the file that sets them, not of a picture") {
+  const Workplace place;
+  const std::string config = place.folder / "config.json";
+  for (const std::string key : {"image_max_dim", "image_min_dim", "pre_nms_limit", "post_nms_rois_inference",
+                                "detection_max_instances", "rpn_anchor_stride"}) {
+    write_file(config, "{\"" + key + "\": 1024000000}");
+    place.detect_fails(1, {"--config", config}, {"config.json: " + key + " is 1024000000, expected 1 to "});
+  }
+}
+
+TEST_CASE("a run whose table can not be printed leaves no files") {
+  const Workplace place;
+  const int before = place.folder.entries();
+  const std::string words = std::string(MRCNN_PROGRAM) + " detect " + place.picture + " --weights " + place.weights +
+                            " --json " + (place.folder / "found.json") + " 2>/dev/null ";
+  for (const std::string stream : {">/dev/full", ">&-"}) {
+    CHECK(std::system((words + stream).c_str()) != 0);
+    CHECK(place.folder.entries() == before);
+  }
+  const std::string convert = std::string(MRCNN_PROGRAM) + " convert " + place.weights + " " +
+                              (place.folder / "out.safetensors") + " 2>/dev/null >/dev/full";
+  CHECK(std::system(convert.c_str()) != 0);
+  CHECK_FALSE(std::filesystem::exists(place.folder / "out.safetensors"));
+}
+
+TEST_CASE("records on the standard output are added to the file behind it") {
+  const Workplace place;
+  write_file(place.folder / "log.txt", "before\n");
+  const std::string words = std::string(MRCNN_PROGRAM) + " detect " + place.picture + " --weights " + place.weights +
+                            " --json /dev/stdout >>" + (place.folder / "log.txt");
+  CHECK(std::system(words.c_str()) == 0);
+  const std::string log = file_bytes(place.folder / "log.txt");
+  CHECK(log.rfind("before\n[", 0) == 0);
+  CHECK(log.find("share") != std::string::npos);  // the table of times
+}
+
+TEST_CASE("a font is read although nothing is drawn; a folder is no list of classes") {
+  const Workplace place;
+  place.detect_fails(1, {"--font", place.folder / "absent.ttf"}, {"absent.ttf: "});
+  place.detect_fails(1, {"--classes", place.folder.path().string()}, {"names a folder", "one class name a line"});
+}
+
+TEST_CASE("pictures of one image_id are warned of; a line end in a name does not break the table") {
+  const Workplace place;
+  for (const std::string name : {"7.png", "007.png", "a\nb.png"})
+    std::filesystem::copy_file(place.picture, place.folder / name);
+  const auto result = run_program({"detect", place.folder / "7.png", place.folder / "007.png", place.folder / "a\nb.png",
+                                   "--weights", place.weights, "--json", place.folder / "found.json"});
+  CHECK(result.status == 0);
+  CHECK(result.error_lines() == 1);
+  CHECK(result.err.find("007.png have the same image_id 7 in ") != std::string::npos);
+  CHECK(result.out.find("a\\nb.png") != std::string::npos);
+}
+
 TEST_CASE("class names that do not fit the weights exit with 1") {
   const Workplace place;
   write_file(place.folder / "names.txt", "a\nb\n");
@@ -286,6 +341,12 @@ TEST_CASE("Keras weights that are damaged or do not fit") {
     };
   };
   fails(without("mrcnn_mask_conv3/bias:0"), {"mrcnn_mask_conv3/bias", "missing"});
+  const auto converted = run_program({"convert", path, place.folder / "out.safetensors"});
+  CHECK(converted.status == 1);
+  CHECK(converted.error_lines() == 1);
+  CHECK(converted.out.find("mrcnn_mask_conv3/bias   ") != std::string::npos);
+  CHECK(converted.out.find("  missing\n") != std::string::npos);
+  CHECK(converted.out.find(" found, 1 missing\n") != std::string::npos);
   fails(without("mrcnn_class_logits/kernel:0"), {"mrcnn_class_logits/kernel", "missing"});
   fails(on("res2a_branch2b/bias:0",
            [](KerasArray& array) {

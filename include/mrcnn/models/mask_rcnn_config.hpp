@@ -164,12 +164,15 @@ inline void check_config(const MaskRCNNConfig& config) {
   const auto fail = [](const std::string& setting, const std::string& found, const std::string& expected) {
     throw ShapeError("MaskRCNNConfig: " + setting + " is " + found + ", expected " + expected);
   };
+  const auto text = [](double value) {
+    const bool whole = value > -1e15 && value < 1e15 && value == static_cast<double>(static_cast<std::int64_t>(value));
+    return whole ? std::to_string(static_cast<std::int64_t>(value)) : std::to_string(value);
+  };
   const auto at_least = [&](const char* setting, double value, double least) {
-    if (!(value >= least)) fail(setting, std::to_string(value), "at least " + std::to_string(least));
+    if (!(value >= least)) fail(setting, text(value), "at least " + text(least));
   };
   const auto between = [&](const char* setting, double value, double least, double most) {
-    if (!(value >= least && value <= most))
-      fail(setting, std::to_string(value), std::to_string(least) + " to " + std::to_string(most));
+    if (!(value >= least && value <= most)) fail(setting, text(value), text(least) + " to " + text(most));
   };
   const auto fraction = [&](const char* setting, double value) {
     if (!(value >= 0 && value <= 1)) fail(setting, std::to_string(value), "a number from 0 to 1");
@@ -185,13 +188,14 @@ inline void check_config(const MaskRCNNConfig& config) {
   between("rpn_channels", config.rpn_channels, 1, most_channels);
   between("mask_head_channels", config.mask_head_channels, 1, most_channels);
   between("backbone.stem_channels", config.backbone.stem_channels, 1, most_channels);
-  at_least("rpn_anchor_stride", config.rpn_anchor_stride, 1);
-  at_least("pre_nms_limit", config.pre_nms_limit, 1);
-  at_least("post_nms_rois_inference", config.post_nms_rois_inference, 1);
+  between("rpn_anchor_stride", config.rpn_anchor_stride, 1, 16);
+  between("pre_nms_limit", config.pre_nms_limit, 1, 10'000'000);
+  between("post_nms_rois_inference", config.post_nms_rois_inference, 1, 1'000'000);
   between("pool_size", config.pool_size, 1, 256);
   between("mask_pool_size", config.mask_pool_size, 1, 256);
-  between("detection_max_instances", config.detection_max_instances, 1, 1 << 20);
-  at_least("image_min_dim", config.image_min_dim, 1);
+  between("detection_max_instances", config.detection_max_instances, 1, 100'000);
+  between("image_min_dim", config.image_min_dim, 1, 16384);
+  between("image_max_dim", config.image_max_dim, 1, 16384);
   at_least("image_min_scale", config.image_min_scale, 0);
   fraction("rpn_nms_threshold", config.rpn_nms_threshold);
   fraction("detection_nms_threshold", config.detection_nms_threshold);
