@@ -33,8 +33,9 @@ TEST_CASE_TEMPLATE("letterbox and mold_image: every pixel of the original's mold
     const LetterboxPlan plan =
         plan_letterbox(picture.height, picture.width,
                        {.min_dim = config["IMAGE_MIN_DIM"].integer(), .max_dim = config["IMAGE_MAX_DIM"].integer()});
-    for (const auto& [profile, resampler] :
-         {std::pair{"legacy/", Resampler::pillow}, std::pair{"modern/", Resampler::skimage}}) {
+    for (const auto& named : {std::pair{"legacy/", Resampler::pillow}, std::pair{"modern/", Resampler::skimage}}) {
+      const char* const profile = named.first;
+      const Resampler resampler = named.second;
       CAPTURE(stem);
       CAPTURE(profile);
       const auto window = golden.read<std::int32_t>(profile + std::string("window"));  // y1, x1, y2, x2
