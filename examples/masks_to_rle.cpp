@@ -19,10 +19,10 @@ int main() {
   for (std::size_t i = 0; i < side * side; ++i) masks[i] = i % side < side / 2 ? 1.0F : 0.0F;
   const std::vector<float> boxes{100, 200, 300, 1200, 3900, 2900, 4100, 3100};  // the second reaches beyond the picture
 
-  const auto rles = mrcnn::paste_masks_to_rle(
-      cpu, mrcnn::HostView<const float, 3>(masks.data(), {2, side, side}),
-      mrcnn::HostView<const float, 2>(boxes.data(), {2, 4}),
-      {.convention = mrcnn::MaskPasteConvention::matterport_modern}, height, width);
+  const auto rles =
+      mrcnn::paste_masks_to_rle(cpu, mrcnn::HostView<const float, 3>(masks.data(), {2, side, side}),
+                                mrcnn::HostView<const float, 2>(boxes.data(), {2, 4}),
+                                {.convention = mrcnn::MaskPasteConvention::matterport_modern}, height, width);
   for (const mrcnn::coco::Rle& rle : rles) {
     const auto box = mrcnn::coco::bounding_box(rle);
     std::printf("%llu pixels in %lld x %lld at (%lld, %lld); %zu characters of JSON\n",

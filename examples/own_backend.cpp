@@ -20,7 +20,7 @@ class SingleThread {
   void copy_from_host(void* to, const void* from, std::size_t bytes) const { std::memcpy(to, from, bytes); }
   void copy_to_host(void* to, const void* from, std::size_t bytes) const { std::memcpy(to, from, bytes); }
   void fill(void* memory, int value, std::size_t bytes) const { std::memset(memory, value, bytes); }
-  void synchronize() const {}        // nothing runs behind the caller's back
+  void synchronize() const {}         // nothing runs behind the caller's back
   bool dry() const { return false; }  // true while a Workspace measures
 
   template <class F>

@@ -128,9 +128,8 @@ void ModelOptions::check(const CommandLine& line) const {
   if (classes) check_class_option(line, *classes);
 }
 
-ModelSetup set_up_model(
-    const std::string& weights_path, const ModelOptions& options,
-    const std::function<void(const io::WeightsFile&, const io::ModelDescription&)>& on_missing) {
+ModelSetup set_up_model(const std::string& weights_path, const ModelOptions& options,
+                        const std::function<void(const io::WeightsFile&, const io::ModelDescription&)>& on_missing) {
   std::optional<io::JsonDocument> document;
   if (options.config) document = io::JsonDocument::open(*options.config);
   ModelSetup setup{io::open_weights(weights_path), {}, {}, {}, false};

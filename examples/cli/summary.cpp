@@ -87,8 +87,8 @@ std::string results_table(const std::vector<PictureResult>& results, const std::
   if (results.size() == 1 && results[0].error.empty()) return objects_table(results[0], class_names);
   std::vector<std::vector<std::string>> rows{{"picture", " size", "found"}};
   for (const PictureResult& result : results)
-    rows.push_back(
-        {printable(result.picture.file_name()), result.error.empty() ? size_text(result) : "-", counts_text(result, class_names)});
+    rows.push_back({printable(result.picture.file_name()), result.error.empty() ? size_text(result) : "-",
+                    counts_text(result, class_names)});
   return table(rows);
 }
 

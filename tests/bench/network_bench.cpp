@@ -140,8 +140,10 @@ void measure_memory(const Options& options) {
   test::fill_with_random_weights(net, 1, -1e6F);
   const double loaded = peak_megabytes();
   const Detections found = net.detect(test::random_picture(options.size * 3 / 4, options.size, 1));
-  std::printf("ResNet-%d, one picture at %d x %d, %d threads: peak resident size %.0f MB (%.0f MB after loading); %zu detections\n",
-              options.depth, options.size, options.size, backend.threads(), peak_megabytes(), loaded, found.size());
+  std::printf(
+      "ResNet-%d, one picture at %d x %d, %d threads: peak resident size %.0f MB (%.0f MB after loading); %zu "
+      "detections\n",
+      options.depth, options.size, options.size, backend.threads(), peak_megabytes(), loaded, found.size());
 }
 
 void measure_time(const Options& options) {
@@ -155,9 +157,10 @@ void measure_time(const Options& options) {
   std::vector<double> times;
   for (int i = 0; i < options.rounds; ++i) times.push_back(network.run());
   std::sort(times.begin(), times.end());
-  std::printf("mrcnn: ResNet-%d, %d x %d, %d threads: median %.0f ms, best %.0f ms of %d runs; peak resident size %.0f MB\n",
-              options.depth, options.size, options.size, backend.threads(), times[times.size() / 2], times[0],
-              options.rounds, peak_megabytes());
+  std::printf(
+      "mrcnn: ResNet-%d, %d x %d, %d threads: median %.0f ms, best %.0f ms of %d runs; peak resident size %.0f MB\n",
+      options.depth, options.size, options.size, backend.threads(), times[times.size() / 2], times[0], options.rounds,
+      peak_megabytes());
 }
 
 }  // namespace

@@ -258,8 +258,9 @@ TEST_CASE("pictures of one image_id are warned of; a line end in a name does not
   const Workplace place;
   for (const std::string name : {"7.png", "007.png", "a\nb.png"})
     std::filesystem::copy_file(place.picture, place.folder / name);
-  const auto result = run_program({"detect", place.folder / "7.png", place.folder / "007.png", place.folder / "a\nb.png",
-                                   "--weights", place.weights, "--json", place.folder / "found.json"});
+  const auto result =
+      run_program({"detect", place.folder / "7.png", place.folder / "007.png", place.folder / "a\nb.png", "--weights",
+                   place.weights, "--json", place.folder / "found.json"});
   CHECK(result.status == 0);
   CHECK(result.error_lines() == 1);
   CHECK(result.err.find("007.png have the same image_id 7 in ") != std::string::npos);

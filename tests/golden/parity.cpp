@@ -209,7 +209,8 @@ std::map<std::string, Values> classify(const GoldenCase& golden, const NetworkRu
   options.level.image_width = config.image_max_dim;
   const index_t n = rois.rows();
   auto pooled = make_tensor<float>(backend, {n, config.pool_size, config.pool_size, config.top_down_pyramid_size});
-  const auto images = make_tensor_from<std::int32_t>(backend, {n}, std::vector<std::int32_t>(static_cast<std::size_t>(n)));
+  const auto images =
+      make_tensor_from<std::int32_t>(backend, {n}, std::vector<std::int32_t>(static_cast<std::size_t>(n)));
   pyramid_crop_and_resize(backend, make_feature_pyramid(2, level("P2"), level("P3"), level("P4"), level("P5")),
                           rois.view(Extents<2>{{n, 4}}), images, options, pooled);
   const auto out = head.forward(backend, pooled);
@@ -234,20 +235,22 @@ void check_box_head(const GoldenCase& golden, const NetworkRun& run, const Value
       const index_t j = match[static_cast<std::size_t>(i)];
       if (j < 0) continue;
       GoldenCase::Difference row;
-      for (index_t k = 0; k < theirs.row_size(); ++k) GoldenCase::add(row, run.taps.at(stage).row(j)[k], theirs.row(i)[k]);
+      for (index_t k = 0; k < theirs.row_size(); ++k)
+        GoldenCase::add(row, run.taps.at(stage).row(j)[k], theirs.row(i)[k]);
       if (row.largest > tolerance(golden, stage) * magnitude) {
         CHECK((rois.row(i)[2] == 1.0F || rois.row(i)[3] == 1.0F));
         edge_rows.insert(i);
         row = {};
-        for (index_t k = 0; k < theirs.row_size(); ++k) GoldenCase::add(row, again.at(stage).row(i)[k], theirs.row(i)[k]);
+        for (index_t k = 0; k < theirs.row_size(); ++k)
+          GoldenCase::add(row, again.at(stage).row(i)[k], theirs.row(i)[k]);
       }
       worst = std::max(worst, row.largest);
     }
     report(golden, stage, worst / magnitude);
   }
   for (const index_t i : edge_rows)
-    std::printf("%-32s box head: row %lld lies on the far edge, compared with the original's box\n", golden.title().c_str(),
-                static_cast<long long>(i));
+    std::printf("%-32s box head: row %lld lies on the far edge, compared with the original's box\n",
+                golden.title().c_str(), static_cast<long long>(i));
 }
 
 Matches check_proposals(const GoldenCase& golden, const NetworkRun& run) {
@@ -257,7 +260,8 @@ Matches check_proposals(const GoldenCase& golden, const NetworkRun& run) {
   explain_missing(golden, theirs, ours, match);
   check_order(golden, "rpn_rois", match, proposal_scores(golden, run, ours), 2 * noise(golden, "rpn_class"));
   report(golden, "rpn_rois", compare_matched(theirs, ours, match).relative());
-  report(golden, "pooled_class", compare_matched(golden.whole("pooled_class"), run.taps.at("pooled_class"), match).relative());
+  report(golden, "pooled_class",
+         compare_matched(golden.whole("pooled_class"), run.taps.at("pooled_class"), match).relative());
   check_box_head(golden, run, theirs, match);
   return match;
 }

@@ -43,8 +43,8 @@ struct CaseName {
   const char* model;
   const char* which;
 };
-constexpr CaseName all_cases[] = {{"seeded_r50", "a"},       {"seeded_r50", "b"},       {"seeded_r101", "a"},
-                                  {"seeded_r101", "b"},      {"balloon_resnet50", "a"}, {"balloon_resnet50", "b"},
+constexpr CaseName all_cases[] = {{"seeded_r50", "a"},      {"seeded_r50", "b"},       {"seeded_r101", "a"},
+                                  {"seeded_r101", "b"},     {"balloon_resnet50", "a"}, {"balloon_resnet50", "b"},
                                   {"balloon_resnet50", "c"}};
 
 template <class F>

@@ -129,8 +129,8 @@ TEST_CASE("MaskRCNN: after the first image of a shape the network allocates noth
   const auto run = [&](index_t height, index_t width, float shade) {
     auto images = make_tensor<float>(backend, {1, height, width, 3});
     for (index_t i = 0; i < images.size(); ++i) images.data()[i] = shade * static_cast<float>(i % 97);
-    const auto windows = make_tensor_from<float>(
-        backend, {1, 4}, {0, 0, static_cast<float>(width), static_cast<float>(height)});
+    const auto windows =
+        make_tensor_from<float>(backend, {1, 4}, {0, 0, static_cast<float>(width), static_cast<float>(height)});
     NetworkOutput<HostBackend> output(backend, config, 1);
     const long before = allocations;
     net.forward(workspace, std::as_const(images).view(), windows.view(), output);
@@ -168,7 +168,7 @@ TEST_CASE("MaskRCNN: no pictures, no results; a minimum confidence that nothing 
   config.detection_min_confidence = 1.0;
   const auto net = small_model(HostBackend(1), config);
   CHECK(net.detect(pictures()[0]).empty());
-  CHECK(net.detect(pictures(), {.batch_size = 4}) .size() == 4);
+  CHECK(net.detect(pictures(), {.batch_size = 4}).size() == 4);
 }
 
 TEST_CASE("MaskRCNN: any number of detections fits into the memory that was planned for the most") {
@@ -231,10 +231,30 @@ TEST_CASE("MaskRCNN: the observer sees every stage, under the original's names")
   };
   const auto image = pictures()[1];
   CHECK(identical(net.detect(image, options), net.detect(image)));
-  CHECK(names == std::vector<std::string>{"molded_image", "window", "C1", "C2", "C3", "C4", "C5", "P2", "P3", "P4", "P5",
-                                          "P6", "rpn_class_logits", "rpn_class", "rpn_bbox", "anchors", "rpn_rois",
-                                          "pooled_class", "mrcnn_class_logits", "mrcnn_class", "mrcnn_bbox",
-                                          "detections", "pooled_mask", "mrcnn_mask"});
+  CHECK(names == std::vector<std::string>{"molded_image",
+                                          "window",
+                                          "C1",
+                                          "C2",
+                                          "C3",
+                                          "C4",
+                                          "C5",
+                                          "P2",
+                                          "P3",
+                                          "P4",
+                                          "P5",
+                                          "P6",
+                                          "rpn_class_logits",
+                                          "rpn_class",
+                                          "rpn_bbox",
+                                          "anchors",
+                                          "rpn_rois",
+                                          "pooled_class",
+                                          "mrcnn_class_logits",
+                                          "mrcnn_class",
+                                          "mrcnn_bbox",
+                                          "detections",
+                                          "pooled_mask",
+                                          "mrcnn_mask"});
 }
 
 TEST_CASE("MaskRCNN: stage times add up over pictures") {
@@ -259,5 +279,6 @@ TEST_CASE("MaskRCNN: misuse is explained") {
   CHECK_THROWS_WITH_AS(net.detect(torn), doctest::Contains("49151 bytes, expected height x width x 3"), ShapeError);
   MaskRCNNConfig config = small_config();
   config.num_classes = 1;
-  CHECK_THROWS_WITH_AS(MaskRCNN<HostBackend>(HostBackend(1), config), doctest::Contains("num_classes is 1"), ShapeError);
+  CHECK_THROWS_WITH_AS(MaskRCNN<HostBackend>(HostBackend(1), config), doctest::Contains("num_classes is 1"),
+                       ShapeError);
 }

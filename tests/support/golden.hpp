@@ -130,7 +130,8 @@ class GoldenCase {
     if (has(name)) {
       const Values theirs = stored(name);
       REQUIRE(theirs.elements.size() <= theirs_order.elements.size());
-      for (std::size_t i = 0; i < theirs.elements.size(); ++i) add(difference, theirs_order.elements[i], theirs.elements[i]);
+      for (std::size_t i = 0; i < theirs.elements.size(); ++i)
+        add(difference, theirs_order.elements[i], theirs.elements[i]);
       return difference;
     }
     const Values sample = stored(name + ".sample");
@@ -177,7 +178,8 @@ struct NetworkRun {
 inline NetworkRun run_network(const MaskRCNN<HostBackend>& net, const Image& picture) {
   NetworkRun run;
   DetectOptions options;
-  options.observer = [&run](const std::string& name, std::span<const index_t> extents, std::span<const float> elements) {
+  options.observer = [&run](const std::string& name, std::span<const index_t> extents,
+                            std::span<const float> elements) {
     run.taps[name] = {{extents.begin(), extents.end()}, {elements.begin(), elements.end()}};
   };
   run.detections = net.detect(picture, options);

@@ -39,9 +39,10 @@ void fill_with_random_weights(Net& net, std::uint64_t seed = 1, float background
     index_t fan_in = 1;
     for (std::size_t i = 1; i < p.shape.size(); ++i) fan_in *= p.shape[i];
     float bound = p.kind == ParameterKind::vector ? 0.1F : std::sqrt(6.0F / static_cast<float>(fan_in));
-    if (p.name == "conv1/kernel") bound *= 0.01F;  // pixels reach 128
+    if (p.name == "conv1/kernel") bound *= 0.01F;     // pixels reach 128
     if (ends_with("branch2c/kernel")) bound *= 0.2F;  // else every block doubles what it adds to
-    for (const char* last : {"rpn_class_raw/kernel", "rpn_bbox_pred/kernel", "mrcnn_class_logits/kernel", "mrcnn_bbox_fc/kernel"})
+    for (const char* last :
+         {"rpn_class_raw/kernel", "rpn_bbox_pred/kernel", "mrcnn_class_logits/kernel", "mrcnn_bbox_fc/kernel"})
       if (p.name == last) bound *= 0.2F;
     for (float& value : p.values) value = bound * (2 * random.uniform() - 1);
     if (ends_with("gamma") || ends_with("moving_variance"))
@@ -72,9 +73,8 @@ inline bool identical(const Detections& a, const Detections& b) {
   if (a.size() != b.size()) return false;
   for (std::size_t i = 0; i < a.size(); ++i) {
     const bool same = a[i].box == b[i].box && a[i].class_id == b[i].class_id && a[i].score == b[i].score &&
-                      a[i].mask.x == b[i].mask.x && a[i].mask.y == b[i].mask.y &&
-                      a[i].mask.width == b[i].mask.width && a[i].mask.height == b[i].mask.height &&
-                      a[i].mask.pixels == b[i].mask.pixels;
+                      a[i].mask.x == b[i].mask.x && a[i].mask.y == b[i].mask.y && a[i].mask.width == b[i].mask.width &&
+                      a[i].mask.height == b[i].mask.height && a[i].mask.pixels == b[i].mask.pixels;
     if (!same) return false;
   }
   return true;

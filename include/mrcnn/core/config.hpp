@@ -8,7 +8,8 @@
 #if defined(__CUDACC__)
 #define MRCNN_HOST_DEVICE __host__ __device__
 #if defined(EIGEN_WORLD_VERSION) && !defined(EIGEN_NO_CUDA)
-#error "mrcnn: Eigen was included in a .cu file without EIGEN_NO_CUDA, which disables its SIMD and breaks the one-definition rule against .cpp files; define EIGEN_NO_CUDA (target mrcnn::cuda does)"
+#error \
+    "mrcnn: Eigen was included in a .cu file without EIGEN_NO_CUDA, which disables its SIMD and breaks the one-definition rule against .cpp files; define EIGEN_NO_CUDA (target mrcnn::cuda does)"
 #endif
 #else
 #define MRCNN_HOST_DEVICE

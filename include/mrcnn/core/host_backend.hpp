@@ -57,7 +57,8 @@ class HostBackend {
     const bool huge = bytes >= 2 * huge_page;
     const std::size_t alignment = huge ? huge_page : Arena::alignment;
     void* memory = std::aligned_alloc(alignment, detail::round_up(std::max<std::size_t>(bytes, 1), alignment));
-    if (memory == nullptr) throw Error("HostBackend: out of memory: can not allocate " + std::to_string(bytes) + " bytes");
+    if (memory == nullptr)
+      throw Error("HostBackend: out of memory: can not allocate " + std::to_string(bytes) + " bytes");
 #if defined(__linux__)
     if (huge) madvise(memory, bytes, MADV_HUGEPAGE);
 #endif
@@ -70,8 +71,12 @@ class HostBackend {
       std::free(memory);
   }
 
-  void copy_from_host(void* destination, const void* source, std::size_t bytes) const { copy(destination, source, bytes); }
-  void copy_to_host(void* destination, const void* source, std::size_t bytes) const { copy(destination, source, bytes); }
+  void copy_from_host(void* destination, const void* source, std::size_t bytes) const {
+    copy(destination, source, bytes);
+  }
+  void copy_to_host(void* destination, const void* source, std::size_t bytes) const {
+    copy(destination, source, bytes);
+  }
   void copy(void* destination, const void* source, std::size_t bytes) const {
     if (!dry() && bytes > 0) std::memcpy(destination, source, bytes);
   }

@@ -46,7 +46,9 @@ class Tensor {
   const Backend& backend() const { return backend_; }
 
  private:
-  static std::size_t bytes(const Extents<Rank>& extents) { return static_cast<std::size_t>(extents.size()) * sizeof(T); }
+  static std::size_t bytes(const Extents<Rank>& extents) {
+    return static_cast<std::size_t>(extents.size()) * sizeof(T);
+  }
   void release() {
     if (view_.data() != nullptr) backend_.deallocate(view_.data(), bytes(view_.extents()));
     view_ = {};

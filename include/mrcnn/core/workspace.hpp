@@ -48,9 +48,10 @@ class Arena {
       throw Error("Workspace: the driver asks for " + std::to_string(bytes) + " bytes in step " +
                   std::to_string(next_) + ", more than in its dry run; a driver may take memory by extents only");
     if (plan_->blocks[next_].taken != clock_++)
-      throw Error("Workspace: in step " + std::to_string(next_) +
-                  " the driver has given back more or less than in its dry run; a driver may not branch on values, and a "
-                  "workspace serves one driver");
+      throw Error(
+          "Workspace: in step " + std::to_string(next_) +
+          " the driver has given back more or less than in its dry run; a driver may not branch on values, and a "
+          "workspace serves one driver");
     return slab_ + plan_->blocks[next_++].offset;
   }
 
@@ -79,7 +80,8 @@ class Arena {
       if (block.given == 0) throw Error("Workspace: the driver kept arena memory after its run");
       by_size.push_back(&block);
     }
-    std::stable_sort(by_size.begin(), by_size.end(), [](const Block* a, const Block* b) { return a->bytes > b->bytes; });
+    std::stable_sort(by_size.begin(), by_size.end(),
+                     [](const Block* a, const Block* b) { return a->bytes > b->bytes; });
     std::vector<const Block*> placed;  // by offset
     for (Block* block : by_size) {
       std::size_t offset = 0;
@@ -135,9 +137,8 @@ class Workspace {
     if (entry->plan.bytes > capacity_ || slab_ == nullptr) {
       slab_.reset();
       capacity_ = std::max<std::size_t>(entry->plan.bytes, Arena::alignment);
-      slab_ = std::shared_ptr<void>(backend.allocate(capacity_), [backend, bytes = capacity_](void* memory) {
-        backend.deallocate(memory, bytes);
-      });
+      slab_ = std::shared_ptr<void>(backend.allocate(capacity_),
+                                    [backend, bytes = capacity_](void* memory) { backend.deallocate(memory, bytes); });
     }
     Arena arena(entry->plan, slab_.get());
     driver(backend.attached(arena));

@@ -158,7 +158,7 @@ class JsonValue {
 
   /// Appends the numbers of an array; the fast way to read long ones.
   template <class T>
-  requires std::floating_point<T>
+    requires std::floating_point<T>
   void append_numbers(std::vector<T>& out) const {
     for (const auto element : get<simdjson::dom::array>("an array")) {
       double number = 0;

@@ -111,8 +111,8 @@ class JsonWriter {
   JsonWriter& value(bool truth) { return raw(truth ? "true" : "false"); }
   JsonWriter& null() { return raw("null"); }
   template <class Number>
-  requires((std::integral<Number> ||
-            std::floating_point<Number>)&&!std::same_as<Number, bool>) JsonWriter& value(Number number) {
+    requires((std::integral<Number> || std::floating_point<Number>) && !std::same_as<Number, bool>)
+  JsonWriter& value(Number number) {
     char digits[64];
     char* end = digits;
     if constexpr (std::floating_point<Number>) {

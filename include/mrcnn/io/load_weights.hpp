@@ -20,8 +20,7 @@ namespace io {
 template <class Net>
 std::vector<ParameterSlot> parameter_slots(Net& net) {
   std::vector<ParameterSlot> slots;
-  net.for_each_parameter(
-      [&slots](nn::Parameter& p) { slots.push_back({p.name, p.kind, p.shape, p.values.data()}); });
+  net.for_each_parameter([&slots](nn::Parameter& p) { slots.push_back({p.name, p.kind, p.shape, p.values.data()}); });
   return slots;
 }
 

@@ -33,8 +33,8 @@ class BoxHead {
 
   /// @param pooled  [N, pool_size, pool_size, width]
   BoxHeadOutput<Backend> forward(const Backend& backend, const Tensor<float, 4, Backend>& pooled) const {
-    const auto flat = pooled.view().reshaped(
-        Extents<2>{{pooled.extent(0), pooled.extent(1) * pooled.extent(2) * pooled.extent(3)}});
+    const auto flat =
+        pooled.view().reshaped(Extents<2>{{pooled.extent(0), pooled.extent(1) * pooled.extent(2) * pooled.extent(3)}});
     const auto hidden = hidden2_.forward(backend, hidden1_.forward(backend, flat));
     auto logits = class_.forward(backend, hidden);
     auto deltas = box_.forward(backend, hidden);

@@ -40,10 +40,11 @@ struct DetectOptions {
 
 /// How a picture comes into the network under a configuration.
 inline LetterboxPlan plan_image(const MaskRCNNConfig& config, index_t height, index_t width) {
-  return plan_letterbox(height, width, {.mode = config.image_resize_mode,
-                                        .min_dim = config.image_min_dim,
-                                        .max_dim = config.image_max_dim,
-                                        .min_scale = config.image_min_scale});
+  return plan_letterbox(height, width,
+                        {.mode = config.image_resize_mode,
+                         .min_dim = config.image_min_dim,
+                         .max_dim = config.image_max_dim,
+                         .min_scale = config.image_min_scale});
 }
 
 /// Mask R-CNN: finds the objects in pictures, their classes, boxes and masks.
@@ -120,7 +121,8 @@ class MaskRCNN {
   std::unique_ptr<Session> take_session() const;
   void detect_batch(Session& session, std::span<const Image* const> images, std::span<const LetterboxPlan> plans,
                     const DetectOptions& options, std::span<Detections* const> results) const;
-  void mold(const Image& image, const LetterboxPlan& plan, const TensorView<float, 3, typename Backend::space_type>& molded) const;
+  void mold(const Image& image, const LetterboxPlan& plan,
+            const TensorView<float, 3, typename Backend::space_type>& molded) const;
   Detections unmold(const float* rows, index_t count, const float* masks, const LetterboxPlan& plan) const;
 
   Backend backend_;
@@ -157,9 +159,8 @@ void MaskRCNN<Backend>::forward(Workspace& workspace,
   if (images.extent(1) % 64 != 0 || images.extent(2) % 64 != 0 || images.extent(1) == 0 || images.extent(2) == 0)
     throw ShapeError("MaskRCNN::forward: images has shape " + detail::to_string(images.extents()) +
                      ", expected a height and width that are multiples of 64");
-  workspace.run(backend_, {{batch, images.extent(1), images.extent(2), 0}}, [&](const Backend& planned) {
-    network_->layers.forward(planned, images, windows, output, watch);
-  });
+  workspace.run(backend_, {{batch, images.extent(1), images.extent(2), 0}},
+                [&](const Backend& planned) { network_->layers.forward(planned, images, windows, output, watch); });
 }
 
 template <class Backend>
@@ -170,9 +171,7 @@ Detections MaskRCNN<Backend>::detect(const Image& image, const DetectOptions& op
 template <class Backend>
 std::vector<Detections> MaskRCNN<Backend>::detect(std::span<const Image> images, const DetectOptions& options) const {
   const auto total = static_cast<index_t>(images.size());
-  const index_t limit = options.observer          ? 1
-                        : options.batch_size > 0 ? options.batch_size
-                                                  : config_.batch_size();
+  const index_t limit = options.observer ? 1 : options.batch_size > 0 ? options.batch_size : config_.batch_size();
   std::vector<LetterboxPlan> plans;
   for (const Image& image : images) {
     if (static_cast<index_t>(image.pixels.size()) != image.height * image.width * 3)
@@ -266,9 +265,9 @@ void MaskRCNN<Backend>::detect_batch(Session& session, std::span<const Image* co
 template <class Backend>
 void MaskRCNN<Backend>::mold(const Image& image, const LetterboxPlan& plan,
                              const TensorView<float, 3, typename Backend::space_type>& molded) const {
-  const MoldOptions options{.resampler = config_.profile == Profile::matterport_legacy ? Resampler::pillow
-                                                                                        : Resampler::skimage,
-                            .mean_pixel = config_.mean_pixel};
+  const MoldOptions options{
+      .resampler = config_.profile == Profile::matterport_legacy ? Resampler::pillow : Resampler::skimage,
+      .mean_pixel = config_.mean_pixel};
   if constexpr (space_accessible<typename Backend::space_type, space::host>) {
     mold_image(backend_, image.view(), plan, options, molded);
   } else {
@@ -297,11 +296,10 @@ Detections MaskRCNN<Backend>::unmold(const float* rows, index_t count, const flo
   const PasteMasksOptions options{.convention = config_.profile == Profile::matterport_legacy
                                                     ? MaskPasteConvention::matterport_legacy
                                                     : MaskPasteConvention::matterport_modern};
-  auto crops = paste_masks_into_crops(paste_backend(), HostView<const float, 3>(kept_masks.data(), {kept, height, width}),
-                                      HostView<const float, 2>(boxes.data(), {kept, 4}), options, plan.source_height,
-                                      plan.source_width);
-  for (std::size_t i = 0; i < crops.size(); ++i)
-    detections[i].mask = std::move(crops[i]);
+  auto crops = paste_masks_into_crops(
+      paste_backend(), HostView<const float, 3>(kept_masks.data(), {kept, height, width}),
+      HostView<const float, 2>(boxes.data(), {kept, 4}), options, plan.source_height, plan.source_width);
+  for (std::size_t i = 0; i < crops.size(); ++i) detections[i].mask = std::move(crops[i]);
   return detections;
 }
 

@@ -20,8 +20,8 @@ enum class Profile : std::uint8_t {
 
 /// A residual network of bottleneck blocks.
 struct ResNetConfig {
-  std::vector<int> blocks = {3, 4, 23, 3};          ///< blocks of stages 2 to 5
-  std::vector<int> widths = {64, 128, 256, 512};    ///< inner channels of a stage; its output has 4 times as many
+  std::vector<int> blocks = {3, 4, 23, 3};        ///< blocks of stages 2 to 5
+  std::vector<int> widths = {64, 128, 256, 512};  ///< inner channels of a stage; its output has 4 times as many
   int stem_channels = 64;
 
   static ResNetConfig resnet50() { return {{3, 4, 6, 3}, {64, 128, 256, 512}, 64}; }
@@ -179,7 +179,8 @@ inline void check_config(const MaskRCNNConfig& config) {
   };
   // The upper bounds are far beyond any network and keep products of a few of them within 64 bits.
   constexpr double most_channels = 1 << 16;
-  if (config.num_classes < 2) fail("num_classes", std::to_string(config.num_classes), "at least 2: background and one more");
+  if (config.num_classes < 2)
+    fail("num_classes", std::to_string(config.num_classes), "at least 2: background and one more");
   between("num_classes", config.num_classes, 2, most_channels);
   between("gpu_count", config.gpu_count, 1, 1 << 12);
   between("images_per_gpu", config.images_per_gpu, 1, 1 << 12);
@@ -220,8 +221,7 @@ inline void check_config(const MaskRCNNConfig& config) {
   if (config.mask_shape[0] != 2 * config.mask_pool_size || config.mask_shape[1] != 2 * config.mask_pool_size)
     fail("mask_shape", std::to_string(config.mask_shape[0]) + " x " + std::to_string(config.mask_shape[1]),
          "twice mask_pool_size in both directions: the mask head doubles its input");
-  if (config.image_resize_mode == ResizeMode::square &&
-      (config.image_max_dim % 64 != 0 || config.image_max_dim < 64))
+  if (config.image_resize_mode == ResizeMode::square && (config.image_max_dim % 64 != 0 || config.image_max_dim < 64))
     fail("image_max_dim", std::to_string(config.image_max_dim), "a positive multiple of 64");
   if (config.image_resize_mode == ResizeMode::pad64 && config.image_min_dim % 64 != 0)
     fail("image_min_dim", std::to_string(config.image_min_dim), "a multiple of 64 in mode pad64");

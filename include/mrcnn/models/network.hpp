@@ -32,8 +32,8 @@ struct NetworkOutput {
   NetworkOutput(const Backend& backend, const MaskRCNNConfig& config, index_t batch)
       : detections(make_tensor<float>(backend, {batch, config.detection_max_instances, 6})),
         counts(make_tensor<std::int32_t>(backend, {batch})),
-        masks(make_tensor<float>(backend, {batch * config.detection_max_instances, config.mask_shape[0],
-                                           config.mask_shape[1]})) {}
+        masks(make_tensor<float>(
+            backend, {batch * config.detection_max_instances, config.mask_shape[0], config.mask_shape[1]})) {}
 };
 
 namespace detail {
@@ -246,8 +246,8 @@ class Network {
     // At least one row, so that memory is taken as often as in the dry run.
     auto logits = mask_head_.forward(backend, pooled, detail::max<index_t>(live, 1));
     const index_t pixels = logits.extent(1) * logits.extent(2);
-    backend.parallel_for(live * pixels, detail::SelectClassMask{logits.data(), class_of_box.data(),
-                                                                output.masks.data(), pixels, config_.num_classes});
+    backend.parallel_for(live * pixels, detail::SelectClassMask{logits.data(), class_of_box.data(), output.masks.data(),
+                                                                pixels, config_.num_classes});
     if (watch.taps()) {
       const auto all = logits.view().slices(0, live);
       sigmoid(backend, all, all);

@@ -97,8 +97,8 @@ void propose(const Backend& backend, const Anchors& anchors, const Probabilities
   for (index_t b = 0; b < batch; ++b) {
     nms(backend, boxes.view().slice(b), best.view().slice(b), {.iou_threshold = options.nms_threshold}, keep,
         out_counts.slice(b));
-    backend.parallel_for(
-        limit, detail::GatherKept{as_boxes(boxes.view().slice(b)), keep.data(), as_boxes(out.slice(b))});
+    backend.parallel_for(limit,
+                         detail::GatherKept{as_boxes(boxes.view().slice(b)), keep.data(), as_boxes(out.slice(b))});
   }
 }
 

@@ -22,7 +22,7 @@ struct SplitRpnOutput {
   float* deltas;       // [B, anchors, 4]
   index_t pixels;
   index_t ratios;
-  index_t anchors;      // of all levels
+  index_t anchors;       // of all levels
   index_t first_anchor;  // of this level
 
   MRCNN_HOST_DEVICE void operator()(index_t i) const {

@@ -106,16 +106,16 @@ void select_detections(const Backend& backend, const Rois& rois, const Probabili
   const auto w = input<float, 2>(backend, windows, op, "windows", {batch, 4});
   const auto out = output<float, 3>(backend, detections, op, "detections", {batch, any, 6});
   const auto out_counts = output<std::int32_t, 1>(backend, counts, op, "counts", {batch});
-  if (classes < 1) throw ShapeError("select_detections: probabilities has no classes, expected at least the background");
+  if (classes < 1)
+    throw ShapeError("select_detections: probabilities has no classes, expected at least the background");
 
   auto boxes = make_tensor<float>(backend, {batch, count, 4});
   auto scores = make_tensor<float>(backend, {batch, count});
   auto groups = make_tensor<std::int32_t>(backend, {batch, count});
-  backend.parallel_for(
-      batch * count,
-      detail::RefineProposal{as_boxes(r), p.data(), d.data(), as_boxes(w), as_boxes(boxes.view()), scores.data(),
-                             groups.data(), count, classes, options},
-      64);
+  backend.parallel_for(batch * count,
+                       detail::RefineProposal{as_boxes(r), p.data(), d.data(), as_boxes(w), as_boxes(boxes.view()),
+                                              scores.data(), groups.data(), count, classes, options},
+                       64);
   auto keep = make_tensor<std::int32_t>(backend, {out.extent(1)});
   const NmsOptions nms_options{.iou_threshold = options.nms_threshold, .double_precision = options.round_boxes};
   for (index_t b = 0; b < batch; ++b) {

@@ -34,8 +34,8 @@ struct ProfileFrames {
 /// The window of a plan in the frame of the detections.
 inline Box detection_window(Profile profile, const LetterboxPlan& plan) {
   if (profile == Profile::matterport_legacy) return plan.window();
-  return detail::normalize_box(plan.window(), detail::frame_scale("detection_window", BoxFrame::size_minus_one,
-                                                                  plan.height, plan.width));
+  return detail::normalize_box(
+      plan.window(), detail::frame_scale("detection_window", BoxFrame::size_minus_one, plan.height, plan.width));
 }
 
 /// A detection's box, from the molded image back to whole pixels of the original picture.
@@ -46,9 +46,8 @@ inline Box detection_window(Profile profile, const LetterboxPlan& plan) {
 /// Source: matterport's unmold_detections of V2.0 and of its last state.
 inline Box unmold_box(Profile profile, const Box& box, const LetterboxPlan& plan) {
   if (profile == Profile::matterport_legacy) {
-    const double scale =
-        std::min(static_cast<double>(plan.source_height) / static_cast<double>(plan.resized_height),
-                 static_cast<double>(plan.source_width) / static_cast<double>(plan.resized_width));
+    const double scale = std::min(static_cast<double>(plan.source_height) / static_cast<double>(plan.resized_height),
+                                  static_cast<double>(plan.source_width) / static_cast<double>(plan.resized_width));
     const auto pixel = [scale](float value, index_t shift) {
       return static_cast<float>(std::trunc((static_cast<double>(value) - static_cast<double>(shift)) * scale));
     };

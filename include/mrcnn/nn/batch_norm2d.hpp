@@ -36,8 +36,9 @@ class BatchNorm2d {
     const std::size_t taps = kernel.size() / channels;
     for (std::size_t o = 0; o < channels; ++o) {
       if (!(static_cast<double>(moving_variance_.values[o]) + epsilon > 0))
-        throw FormatError(moving_variance_.name + " is " + std::to_string(moving_variance_.values[o]) + " for channel " +
-                          std::to_string(o) + ", expected no negative variance: the weights are damaged");
+        throw FormatError(moving_variance_.name + " is " + std::to_string(moving_variance_.values[o]) +
+                          " for channel " + std::to_string(o) +
+                          ", expected no negative variance: the weights are damaged");
       const double gain = gamma_.values[o] / std::sqrt(static_cast<double>(moving_variance_.values[o]) + epsilon);
       for (std::size_t i = o * taps; i < (o + 1) * taps; ++i)
         kernel[i] = static_cast<float>(static_cast<double>(kernel[i]) * gain);

@@ -43,7 +43,9 @@ class Conv2d {
                                 HostView<const float, 1>(bias.data(), {kernel_[0]})));
   }
 
-  Extents<4> output_extents(const Extents<4>& input) const { return conv2d_extents(input, kernel_, options_for(input)); }
+  Extents<4> output_extents(const Extents<4>& input) const {
+    return conv2d_extents(input, kernel_, options_for(input));
+  }
 
   /// The output, into a tensor of `output_extents`.
   template <class Input, class Output>
@@ -70,8 +72,7 @@ class Conv2d {
   Conv2dOptions options_for(const Extents<4>& input) const {
     Conv2dOptions options = options_;
     if (padding_ == PaddingRule::same)
-      options.padding =
-          same_padding(input[1], input[2], kernel_[1], kernel_[2], options.stride_y, options.stride_x);
+      options.padding = same_padding(input[1], input[2], kernel_[1], kernel_[2], options.stride_y, options.stride_x);
     return options;
   }
 

@@ -75,7 +75,8 @@ inline void check_anchors(const AnchorGenerator& generator, index_t height, inde
     if (stride < 1)
       throw ShapeError("generate_anchors: a stride is " + std::to_string(stride) + ", expected at least 1");
   for (const float scale : generator.scales)
-    if (!(scale > 0.0F)) throw ShapeError("generate_anchors: a scale is " + std::to_string(scale) + ", expected above 0");
+    if (!(scale > 0.0F))
+      throw ShapeError("generate_anchors: a scale is " + std::to_string(scale) + ", expected above 0");
   for (const float ratio : generator.ratios)
     if (!(ratio > 0.0F))
       throw ShapeError("generate_anchors: a ratio is " + std::to_string(ratio) + ", expected above 0");
