@@ -39,37 +39,21 @@ struct RoiTouchedRows {
   }
 };
 
-/// What scatters of all poolings have: the gradients, where they go, and which boxes touch which bands.
-template <class Grads, class Maps>
-struct RoiScatterPlan {
-  Grads grads;  // [N, h, w, C]
-  Maps maps;
-  RoiBands<Maps::max_levels> bands;
-  const std::int32_t* boxes;
-  const index_t* starts;
-  index_t channels_per_call;
-  index_t calls_per_band;
-};
-
 /// The gradients of one band for some channels, of averages: taps give back what they took.
 template <class Pyramid, class Grads, class Maps>
 struct RoiAverageScatterFunctor {
   using A = typename Maps::value_type;
   using G = typename Grads::value_type;
   using Map = typename Maps::view_type;
-  static constexpr bool dense = std::is_same_v<typename Grads::layout_type, layout_right> &&
-                                std::is_same_v<typename Map::layout_type, layout_right>;
+  static constexpr bool dense = dense_roi_scatter<Grads, Maps>;
 
   RoiTapTable<A> rows;
   RoiTapTable<A> columns;
   RoiScatterPlan<Grads, Maps> plan;
 
   MRCNN_HOST_DEVICE void operator()(index_t call) const {
-    const index_t band = call / plan.calls_per_band;
-    const auto part = roi_band_part(plan.maps, plan.bands, call, plan.calls_per_band, plan.channels_per_call);
-    const Map& map = plan.maps.levels[part.level];
-    clear_roi_band(map, part);
-    for (index_t k = plan.starts[band]; k < plan.starts[band + 1]; ++k) add_box(map, part, plan.boxes[k]);
+    plan.fill_part(call,
+                   [&](const RoiBandPart<A>& part, index_t box) { add_box(plan.maps.levels[part.level], part, box); });
   }
 
  private:
@@ -137,10 +121,7 @@ struct RoiMaxScatterFunctor {
   RoiScatterPlan<Grads, Maps> plan;
 
   MRCNN_HOST_DEVICE void operator()(index_t call) const {
-    const index_t band = call / plan.calls_per_band;
-    const auto part = roi_band_part(plan.maps, plan.bands, call, plan.calls_per_band, plan.channels_per_call);
-    clear_roi_band(plan.maps.levels[part.level], part);
-    for (index_t k = plan.starts[band]; k < plan.starts[band + 1]; ++k) add_box(part, plan.boxes[k]);
+    plan.fill_part(call, [&](const RoiBandPart<A>& part, index_t box) { add_box(part, box); });
   }
 
  private:
@@ -185,24 +166,16 @@ struct RoiMaxScatterFunctor {
 template <class Backend, class Pyramid, class Grads, class Maps>
 void scatter_roi_align(const Backend& backend, const char* op, const RoiSource<Pyramid>& source, RoiPooling pooling,
                        const Grads& grads, const Maps& maps) {
-  constexpr bool host = std::is_same_v<typename Backend::space_type, space::host>;
-  using AverageScatter = RoiAverageScatterFunctor<Pyramid, Grads, Maps>;
-  const index_t boxes = grads.empty() ? 0 : grads.extent(0);  // cells without elements may have any number of rows
-  const auto lists =
-      list_roi_bands(backend, op, RoiTouchedRows<Pyramid>{source, grads.extent(1)}, boxes, grads.extent(1), maps);
-  const index_t at_once = AverageScatter::dense ? 64 : 8;
-  const index_t per_call = host ? max<index_t>(min(grads.extent(3), at_once), 1) : 1;
-  const index_t calls = ceil_div(grads.extent(3), per_call);
-  const RoiScatterPlan<Grads, Maps> plan{grads,    maps, lists.bands, lists.boxes.data(), lists.starts.data(),
-                                         per_call, calls};
-  const index_t n = lists.bands.total * calls;
-  const index_t grain = host ? 1 : 1024;
+  const auto lists = list_roi_bands(backend, op, RoiTouchedRows<Pyramid>{source, grads.extent(1)}, grads, maps);
+  const auto plan = plan_roi_scatter(lists, grads, maps);
+  constexpr index_t grain = roi_scatter_grain<Backend>;
   if (pooling == RoiPooling::average) {
     RoiTapMemory<Backend, Pyramid> taps(backend, op, source, grads.extents());
-    backend.parallel_for(n, AverageScatter{taps.rows(), taps.columns(), plan}, grain);
+    const RoiAverageScatterFunctor<Pyramid, Grads, Maps> scatter{taps.rows(), taps.columns(), plan};
+    backend.parallel_for(plan.calls(), scatter, grain);
   } else {
     const bool corners = pooling == RoiPooling::max_of_corners;
-    backend.parallel_for(n, RoiMaxScatterFunctor<Pyramid, Grads, Maps>{source, corners, plan}, grain);
+    backend.parallel_for(plan.calls(), RoiMaxScatterFunctor<Pyramid, Grads, Maps>{source, corners, plan}, grain);
   }
 }
 

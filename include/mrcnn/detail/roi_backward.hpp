@@ -36,31 +36,21 @@ struct RoiScatterFunctor {
   using A = typename Maps::value_type;
   using Grid = decltype(std::declval<const Sampling&>().grid(0, 1, 1));
   using Map = typename Maps::view_type;
-  static constexpr bool dense = std::is_same_v<typename Grads::layout_type, layout_right> &&
-                                std::is_same_v<typename Map::layout_type, layout_right>;
+  static constexpr bool dense = dense_roi_scatter<Grads, Maps>;
 
   Sampling sampling;
-  Grads grads;  // [N, h, w, C]
-  Maps maps;
-  RoiBands<Maps::max_levels> bands;
-  const std::int32_t* boxes;
-  const index_t* starts;
-  index_t channels_per_call;
-  index_t calls_per_band;
+  RoiScatterPlan<Grads, Maps> plan;
 
   using Part = RoiBandPart<A>;
 
   MRCNN_HOST_DEVICE void operator()(index_t call) const {
-    const index_t band = call / calls_per_band;
-    const Part part = roi_band_part(maps, bands, call, calls_per_band, channels_per_call);
-    const Map& map = maps.levels[part.level];
-    clear_roi_band(map, part);
-    for (index_t k = starts[band]; k < starts[band + 1]; ++k) add_box(map, part, boxes[k]);
+    plan.fill_part(call, [&](const Part& part, index_t box) { add_box(plan.maps.levels[part.level], part, box); });
   }
 
  private:
   MRCNN_HOST_DEVICE void add_box(const Map& map, const Part& part, index_t box) const {
     const Grid grid = sampling.grid(box, map.extent(1), map.extent(2));
+    const Grads& grads = plan.grads;
     const G* const gradients = grads.data() + box * grads.stride(0) + part.first_channel * grads.stride(3);
     for (index_t i = 0; i < grads.extent(1); ++i) {
       index_t first = part.last_row + 1;
@@ -95,6 +85,7 @@ struct RoiScatterFunctor {
 
   MRCNN_HOST_DEVICE void add_row(const Map& map, const Part& part, const Grid& grid, A weight, const G* gradients,
                                  index_t y) const {
+    const Grads& grads = plan.grads;
     A* const row = part.data + y * map.stride(1);
     ColumnTap<A> taps[Chunk];
     int count = 0;
@@ -120,7 +111,7 @@ struct RoiScatterFunctor {
       for (int k = 0; k < count; ++k) apply_dense(taps[k], part.channels, gradients + taps[k].source, row);
     } else {
       const index_t map_step = map.stride(3);
-      const index_t gradient_step = grads.stride(3);
+      const index_t gradient_step = plan.grads.stride(3);
       for (index_t c = 0; c < part.channels; ++c)
         for (int k = 0; k < count; ++k)
           add_tap(taps[k], gradients[taps[k].source + c * gradient_step], row + c * map_step);
@@ -188,15 +179,9 @@ template <class Backend, class Sampling, class Grads, class Maps>
 void scatter_roi_gradients(const Backend& backend, const char* op, const Sampling& sampling, const Grads& grads,
                            const Maps& maps) {
   constexpr bool host = std::same_as<typename Backend::space_type, space::host>;
-  using Scatter = RoiScatterFunctor<Sampling, Grads, Maps, host ? 16 : 1>;
-  const index_t channels = grads.extent(3);
-  const index_t boxes = grads.empty() ? 0 : grads.extent(0);  // crops without elements may have any number of rows
-  const auto lists = list_roi_bands(backend, op, sampling, boxes, grads.extent(1), maps);
-  // Planar channels lie far apart, often at the same place of a cache: a few at a time.
-  const index_t per_call = host ? max<index_t>(min<index_t>(channels, Scatter::dense ? 64 : 8), 1) : 1;
-  const index_t calls = ceil_div(channels, per_call);
-  const Scatter scatter{sampling, grads, maps, lists.bands, lists.boxes.data(), lists.starts.data(), per_call, calls};
-  backend.parallel_for(lists.bands.total * calls, scatter, host ? 1 : 1024);
+  const auto lists = list_roi_bands(backend, op, sampling, grads, maps);
+  const RoiScatterFunctor<Sampling, Grads, Maps, host ? 16 : 1> scatter{sampling, plan_roi_scatter(lists, grads, maps)};
+  backend.parallel_for(scatter.plan.calls(), scatter, roi_scatter_grain<Backend>);
 }
 
 /// Calls scatter(sums) with a `GradientPyramid` in the type that gradients are summed in: `maps` itself, or floats that are

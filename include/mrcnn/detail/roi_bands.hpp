@@ -152,11 +152,12 @@ struct RoiBandLists {
 
 /// Lists for each band the boxes that touch it. Enqueued; scratch 16 bytes for each box and band of the tallest map.
 ///
-/// @param boxes  how many
+/// @param grads  [N, h, w, C], for the extents
 /// @param maps   a `GradientPyramid` or `FeaturePyramid`, for the extents
-template <class Backend, class Sampling, class Maps>
-auto list_roi_bands(const Backend& backend, const char* op, const Sampling& sampling, index_t boxes,
-                    index_t crop_height, const Maps& maps) {
+template <class Backend, class Sampling, class Grads, class Maps>
+auto list_roi_bands(const Backend& backend, const char* op, const Sampling& sampling, const Grads& grads,
+                    const Maps& maps) {
+  const index_t boxes = grads.empty() ? 0 : grads.extent(0);  // without elements there may be any number of rows
   const auto bands = number_roi_bands<Backend>(op, boxes, maps);
   const index_t entries = boxes * bands.most_in_map;
   RoiBandLists<Backend, Maps::max_levels> lists{bands, make_tensor<std::int32_t>(backend, {entries}),
@@ -165,7 +166,8 @@ auto list_roi_bands(const Backend& backend, const char* op, const Sampling& samp
   auto sorted_keys = make_tensor<std::uint32_t>(backend, {entries});
   auto values = make_tensor<std::int32_t>(backend, {entries});
   backend.parallel_for(
-      boxes, RoiBandsOfBoxFunctor<Sampling, Maps>{sampling, maps, bands, crop_height, keys.data(), values.data()}, 64);
+      boxes, RoiBandsOfBoxFunctor<Sampling, Maps>{sampling, maps, bands, grads.extent(1), keys.data(), values.data()},
+      64);
   backend.sort_pairs(keys.data(), sorted_keys.data(), values.data(), lists.boxes.data(), entries);
   backend.parallel_for(bands.total + 1, RoiBandStartsFunctor{sorted_keys.data(), entries, lists.starts.data()});
   return lists;
@@ -214,6 +216,52 @@ MRCNN_HOST_DEVICE void clear_roi_band(const Map& map, const RoiBandPart<A>& part
     }
   }
 }
+
+/// What all scatters have: the gradients, where they go, and which boxes touch which bands.
+template <class Grads, class Maps>
+struct RoiScatterPlan {
+  using A = typename Maps::value_type;
+
+  Grads grads;  // [N, h, w, C]
+  Maps maps;
+  RoiBands<Maps::max_levels> bands;
+  const std::int32_t* boxes;
+  const index_t* starts;
+  index_t channels_per_call;
+  index_t calls_per_band;
+
+  index_t calls() const { return bands.total * calls_per_band; }
+
+  /// Sets the part of call `call` to 0 and calls add_box(part, box) for the boxes that touch its band, in their order.
+  template <class AddBox>
+  MRCNN_HOST_DEVICE void fill_part(index_t call, const AddBox& add_box) const {
+    const index_t band = call / calls_per_band;
+    const RoiBandPart<A> part = roi_band_part(maps, bands, call, calls_per_band, channels_per_call);
+    clear_roi_band(maps.levels[part.level], part);
+    for (index_t k = starts[band]; k < starts[band + 1]; ++k) add_box(part, boxes[k]);
+  }
+};
+
+/// Whether channels are neighbours in both.
+template <class Grads, class Maps>
+inline constexpr bool dense_roi_scatter = std::is_same_v<typename Grads::layout_type, layout_right> &&
+                                          std::is_same_v<typename Maps::view_type::layout_type, layout_right>;
+
+/// The plan over `lists`, which must outlive it.
+template <class Backend, class Grads, class Maps>
+auto plan_roi_scatter(const RoiBandLists<Backend, Maps::max_levels>& lists, const Grads& grads, const Maps& maps) {
+  constexpr bool host = std::is_same_v<typename Backend::space_type, space::host>;
+  // Planar channels lie far apart, often at the same place of a cache: a few at a time.
+  const index_t at_once = dense_roi_scatter<Grads, Maps> ? 64 : 8;
+  const index_t channels = grads.extent(3);
+  const index_t per_call = host ? max<index_t>(min(channels, at_once), 1) : 1;
+  return RoiScatterPlan<Grads, Maps>{
+      grads, maps, lists.bands, lists.boxes.data(), lists.starts.data(), per_call, ceil_div(channels, per_call)};
+}
+
+/// Calls of a scatter that make a step worth handing to a thread.
+template <class Backend>
+inline constexpr index_t roi_scatter_grain = std::is_same_v<typename Backend::space_type, space::host> ? 1 : 1024;
 
 }  // namespace mrcnn::detail
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <limits>
 #include <string>
+#include <type_traits>
 
 #include "mrcnn/core/backend.hpp"
 #include "mrcnn/detail/soft_nms_kernels.hpp"
@@ -66,6 +67,29 @@ inline SoftNmsProblem soft_nms_problem(const char* op, index_t n, index_t capaci
   return problem;
 }
 
+/// `groups` may be null: then all boxes are of one group.
+template <class Backend, class Boxes, class Scores, class Groups, class Keep, class KeptScores, class Count>
+void checked_soft_nms(const Backend& backend, const char* op, const Boxes& boxes, const Scores& scores,
+                      const Groups& groups, const SoftNmsOptions& options, Keep&& keep, KeptScores&& kept_scores,
+                      Count&& count) {
+  const auto s = input<float, 1>(backend, scores, op, "scores", {any});
+  const auto b = input<float, 2>(backend, boxes, op, "boxes", {s.extent(0), 4});
+  const std::int32_t* group = nullptr;
+  if constexpr (!std::is_null_pointer_v<Groups>)
+    group = input<std::int32_t, 1>(backend, groups, op, "groups", {s.extent(0)}).data();
+  const auto k = output<std::int32_t, 1>(backend, keep, op, "keep", {any});
+  const auto ks = output<float, 1>(backend, kept_scores, op, "kept_scores", {k.extent(0)});
+  const auto c = output<std::int32_t, 0>(backend, count, op, "count", {});
+  auto problem = soft_nms_problem(op, s.extent(0), k.extent(0), options);
+  problem.boxes = as_boxes(b);
+  problem.scores = s.data();
+  problem.groups = group;
+  problem.keep = k.data();
+  problem.kept_scores = ks.data();
+  problem.count = c.data();
+  run_soft_nms(backend, problem);
+}
+
 }  // namespace detail
 
 /// Soft non-maximum suppression: the box with the best score is kept, and lowers the scores of those that it overlaps;
@@ -91,18 +115,7 @@ inline SoftNmsProblem soft_nms_problem(const char* op, index_t n, index_t capaci
 template <class Backend, class Boxes, class Scores, class Keep, class KeptScores, class Count>
 void soft_nms(const Backend& backend, const Boxes& boxes, const Scores& scores, const SoftNmsOptions& options,
               Keep&& keep, KeptScores&& kept_scores, Count&& count) {
-  const auto s = input<float, 1>(backend, scores, "soft_nms", "scores", {any});
-  const auto b = input<float, 2>(backend, boxes, "soft_nms", "boxes", {s.extent(0), 4});
-  const auto k = output<std::int32_t, 1>(backend, keep, "soft_nms", "keep", {any});
-  const auto ks = output<float, 1>(backend, kept_scores, "soft_nms", "kept_scores", {k.extent(0)});
-  const auto c = output<std::int32_t, 0>(backend, count, "soft_nms", "count", {});
-  auto problem = detail::soft_nms_problem("soft_nms", s.extent(0), k.extent(0), options);
-  problem.boxes = as_boxes(b);
-  problem.scores = s.data();
-  problem.keep = k.data();
-  problem.kept_scores = ks.data();
-  problem.count = c.data();
-  detail::run_soft_nms(backend, problem);
+  detail::checked_soft_nms(backend, "soft_nms", boxes, scores, nullptr, options, keep, kept_scores, count);
 }
 
 /// `soft_nms` in which only boxes of one group lower each other's scores: groups are classes, or images, or both. The
@@ -122,20 +135,7 @@ void soft_nms(const Backend& backend, const Boxes& boxes, const Scores& scores, 
 template <class Backend, class Boxes, class Scores, class Groups, class Keep, class KeptScores, class Count>
 void batched_soft_nms(const Backend& backend, const Boxes& boxes, const Scores& scores, const Groups& groups,
                       const SoftNmsOptions& options, Keep&& keep, KeptScores&& kept_scores, Count&& count) {
-  const auto s = input<float, 1>(backend, scores, "batched_soft_nms", "scores", {any});
-  const auto b = input<float, 2>(backend, boxes, "batched_soft_nms", "boxes", {s.extent(0), 4});
-  const auto g = input<std::int32_t, 1>(backend, groups, "batched_soft_nms", "groups", {s.extent(0)});
-  const auto k = output<std::int32_t, 1>(backend, keep, "batched_soft_nms", "keep", {any});
-  const auto ks = output<float, 1>(backend, kept_scores, "batched_soft_nms", "kept_scores", {k.extent(0)});
-  const auto c = output<std::int32_t, 0>(backend, count, "batched_soft_nms", "count", {});
-  auto problem = detail::soft_nms_problem("batched_soft_nms", s.extent(0), k.extent(0), options);
-  problem.boxes = as_boxes(b);
-  problem.scores = s.data();
-  problem.groups = g.data();
-  problem.keep = k.data();
-  problem.kept_scores = ks.data();
-  problem.count = c.data();
-  detail::run_soft_nms(backend, problem);
+  detail::checked_soft_nms(backend, "batched_soft_nms", boxes, scores, groups, options, keep, kept_scores, count);
 }
 
 }  // namespace mrcnn
