@@ -1,84 +1,47 @@
 #ifndef MRCNN_COCO_EVALUATE_HPP
 #define MRCNN_COCO_EVALUATE_HPP
 
-#include <array>
-#include <cstdint>
-#include <functional>
-#include <optional>
 #include <span>
 #include <string>
-#include <vector>
 
+#include "mrcnn/coco/detail/evaluation_run.hpp"
+#include "mrcnn/coco/detail/evaluation_stats.hpp"
+#include "mrcnn/coco/evaluation.hpp"
 #include "mrcnn/coco/records.hpp"
-#include "mrcnn/detail/float_ops.hpp"
 
 namespace mrcnn::coco {
 
-enum class IouType : std::uint8_t {
-  bbox,      ///< boxes
-  segm,      ///< masks
-  boundary,  ///< masks: the smaller of the overlaps of masks and of their boundaries
-};
-
-/// Objects whose area, in pixels, lies in [low, high].
-struct AreaRange {
-  std::string name;
-  double low = 0;
-  double high = 0;
-};
-
-/// `count` numbers from `first` to `last`, to the bit those of numpy.linspace.
-inline std::vector<double> linspace(double first, double last, std::size_t count) {
-  std::vector<double> numbers(count);
-  const double step = (last - first) / static_cast<double>(count > 1 ? count - 1 : 1);
-  for (std::size_t i = 0; i < count; ++i) numbers[i] = mrcnn::detail::product(static_cast<double>(i), step) + first;
-  if (count > 1) numbers.back() = last;
-  return numbers;
+/// Evaluates detections as pycocotools 2.0.11 does, to the last bit of every number.
+///
+/// @param ground_truth  annotations with an area, and a bbox or a segmentation, whichever is compared
+/// @param results       the first decides what all must have, as in pycocotools: with a bbox, boxes count and the area of
+///                      a detection is its box's, also when masks are compared, and one without a mask is its box; else
+///                      all have masks
+///
+/// Empty results give recalls and precisions of 0, no annotations give -1. Results of other categories count for nothing,
+/// as do annotations of other pictures or categories. Of several annotations with one id the last stands for all, as in
+/// pycocotools; a match with the annotation of id 0 is none unless `match_id_zero` says so.
+/// Determinism: the same bits for any number of threads.
+/// Throws: FormatError for a result of a picture that the annotations do not have, a score that is NaN, a record that
+/// lacks what is compared or whose mask can not be read: it names the record; ShapeError for a negative limit of
+/// detections or more than 2^31 records; Cancelled.
+/// Complexity: O(D log D) for D detections, and D G in each picture and category with G objects; memory 20 bytes for each
+/// detection and 8 for each of its areas, masks only while their picture is looked at.
+inline Evaluation evaluate(const Annotations& ground_truth, std::span<const Result> results,
+                           const EvaluateOptions& options = {}) {
+  Evaluation evaluation = detail::EvaluationRun(ground_truth, results, options).run();
+  for (std::size_t i = 0; i < evaluation.stats.size(); ++i)
+    evaluation.stats[i] = detail::statistic(evaluation, detail::statistic_rules[i]);
+  return evaluation;
 }
 
-struct EvaluateOptions {
-  IouType iou_type = IouType::bbox;
-  std::vector<double> iou_thresholds = linspace(0.5, 0.95, 10);
-  std::vector<double> recall_thresholds = linspace(0, 1, 101);
-  std::vector<AreaRange> areas = {{"all", 0, 1e10}, {"small", 0, 1024}, {"medium", 1024, 9216}, {"large", 9216, 1e10}};
-  std::vector<std::int64_t> max_detections = {1, 10, 100};
-  /// The pictures to evaluate; absent: all.
-  std::optional<std::vector<std::int64_t>> image_ids;
-  /// The categories to evaluate; absent: all.
-  std::optional<std::vector<std::int64_t>> category_ids;
-  /// Categories do not matter: objects and detections of all (of `category_ids`) meet.
-  bool class_agnostic = false;
-  /// pycocotools takes a match with the annotation of id 0 for none. True: it is one.
-  bool match_id_zero = false;
-  /// Width of a boundary as a part of the picture's diagonal.
-  double boundary_ratio = 0.02;
-  /// Threads; 0: as many as the process may use.
-  int threads = 0;
-  /// Called now and then with steps done and of all; returns false to stop, which throws Cancelled.
-  std::function<bool(index_t done, index_t total)> progress = {};
-};
-
-/// What `evaluate` finds. An entry is -1 where there is nothing to find.
-struct Evaluation {
-  IouType iou_type = IouType::bbox;
-  std::vector<double> iou_thresholds;
-  std::vector<double> recall_thresholds;
-  std::vector<std::int64_t> category_ids;  ///< ascending; {-1} when class-agnostic
-  std::vector<AreaRange> areas;
-  std::vector<std::int64_t> max_detections;  ///< ascending
-  std::vector<double> precision;   ///< [T, R, K, A, M]: thresholds, recalls, categories, areas, max_detections
-  std::vector<double> scores;      ///< [T, R, K, A, M]
-  std::vector<double> recall;      ///< [T, K, A, M]
-  std::array<double, 12> stats{};  ///< pycocotools' 12 numbers, in its order
-};
-
-/// Evaluates detections as pycocotools 2.0.11 does, to the last bit. Results that belong to none of the pictures or
-/// categories count for nothing.
-Evaluation evaluate(const Annotations& ground_truth, std::span<const Result> results,
-                    const EvaluateOptions& options = {});
-
-/// The 12 lines that pycocotools prints.
-std::string summary_text(const Evaluation& evaluation);
+/// The 12 lines that pycocotools prints, to the character.
+inline std::string summary_text(const Evaluation& evaluation) {
+  std::string text;
+  for (std::size_t i = 0; i < evaluation.stats.size(); ++i)
+    text += detail::statistic_line(evaluation, detail::statistic_rules[i], evaluation.stats[i]) + '\n';
+  return text;
+}
 
 }  // namespace mrcnn::coco
 
