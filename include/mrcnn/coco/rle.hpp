@@ -273,19 +273,16 @@ inline std::string to_string(const Rle& rle) {
   return text;
 }
 
-/// The mask of a compressed string, see `to_string`.
-///
-/// Throws: FormatError when a character can not occur, a number breaks off or is too large, a count is negative, or the
-/// counts do not add up to height * width. Memory: four bytes for each count, so at most four for each character.
-inline Rle from_string(std::string_view text, index_t height, index_t width) {
-  detail::check_rle_size(height, width);
+namespace detail {
+
+/// The counts of a compressed string, see `from_string`, into a vector whose memory is used again.
+inline void decode_counts(std::string_view text, index_t height, index_t width, std::vector<std::uint32_t>& counts) {
+  check_rle_size(height, width);
   const auto fail = [&](std::size_t at, const std::string& what) {
     throw FormatError("Rle: the compressed string of a mask of " + std::to_string(height) + " x " +
                       std::to_string(width) + " pixels has " + what + " at character " + std::to_string(at));
   };
-  Rle rle{height, width, {}};
-  const auto ends_a_number = [](char c) { return ((static_cast<unsigned char>(c) - 48) & 32) == 0; };
-  rle.counts.reserve(static_cast<std::size_t>(std::count_if(text.begin(), text.end(), ends_a_number)));
+  counts.clear();
   std::int64_t left = height * width;
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t start = at;
@@ -302,13 +299,24 @@ inline Rle from_string(std::string_view text, index_t height, index_t width) {
       if ((bits & 16) != 0) number -= std::int64_t{32} << shift;
       break;
     }
-    if (rle.counts.size() > 2) number += rle.counts[rle.counts.size() - 2];
+    if (counts.size() > 2) number += counts[counts.size() - 2];
     if (number < 0) fail(start, "a negative count");
     if (number > left) fail(start, "more pixels than the mask");
     left -= number;
-    rle.counts.push_back(static_cast<std::uint32_t>(number));
+    counts.push_back(static_cast<std::uint32_t>(number));
   }
   if (left != 0) fail(text.size(), std::to_string(left) + " pixels too few");
+}
+
+}  // namespace detail
+
+/// The mask of a compressed string, see `to_string`.
+///
+/// Throws: FormatError when a character can not occur, a number breaks off or is too large, a count is negative, or the
+/// counts do not add up to height * width. Memory: four bytes for each count, so at most four for each character.
+inline Rle from_string(std::string_view text, index_t height, index_t width) {
+  Rle rle{height, width, {}};
+  detail::decode_counts(text, height, width, rle.counts);
   return rle;
 }
 
