@@ -121,12 +121,7 @@ class Detector {
   }
 
   void print_setup() const {
-    std::printf("weights: %s\nmodel: %s\nthreads: %d\nconfiguration: %s\nclasses:", setup_.weights.path().c_str(),
-                setup_.description.summary().c_str(), net_.backend().threads(),
-                io::config_to_json(setup_.config).c_str());
-    for (std::size_t i = 0; i < setup_.class_names.size(); ++i)
-      std::printf("%s %zu %s", i == 0 ? "" : ",", i + 1, setup_.class_names[i].c_str());
-    std::printf("\n\n");
+    std::printf("%s\n", setup_text(setup_, net_.backend().threads()).c_str());
     std::fflush(stdout);
   }
 

@@ -175,4 +175,13 @@ ModelSetup set_up_model(const std::string& weights_path, const ModelOptions& opt
   return setup;
 }
 
+std::string setup_text(const ModelSetup& setup, int threads) {
+  std::string text = "weights: " + setup.weights.path() + "\nmodel: " + setup.description.summary() +
+                     "\nthreads: " + std::to_string(threads) + "\nconfiguration: " + io::config_to_json(setup.config) +
+                     "\nclasses:";
+  for (std::size_t i = 0; i < setup.class_names.size(); ++i)
+    text += (i == 0 ? " " : ", ") + std::to_string(i + 1) + " " + setup.class_names[i];
+  return text + "\n";
+}
+
 }  // namespace mrcnn::cli

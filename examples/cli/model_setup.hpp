@@ -44,6 +44,9 @@ ModelSetup set_up_model(
     const std::string& weights, const ModelOptions& options,
     const std::function<void(const io::WeightsFile&, const io::ModelDescription&)>& on_missing = {});
 
+/// What --verbose prints: file, model, threads, configuration and classes.
+std::string setup_text(const ModelSetup& setup, int threads);
+
 }  // namespace mrcnn::cli
 
 #endif
