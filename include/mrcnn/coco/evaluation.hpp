@@ -42,9 +42,9 @@ struct EvaluateOptions {
   std::vector<AreaRange> areas = {{"all", 0, 1e10}, {"small", 0, 1024}, {"medium", 1024, 9216}, {"large", 9216, 1e10}};
   std::vector<std::int64_t> max_detections = {1, 10, 100};
   /// The pictures to evaluate; absent: all.
-  std::optional<std::vector<std::int64_t>> image_ids;
+  std::optional<std::vector<std::int64_t>> image_ids = {};
   /// The categories to evaluate; absent: all.
-  std::optional<std::vector<std::int64_t>> category_ids;
+  std::optional<std::vector<std::int64_t>> category_ids = {};
   /// Categories do not matter: objects and detections of all (of `category_ids`) meet.
   bool class_agnostic = false;
   /// pycocotools takes a match with the annotation of id 0 for none. True: it is one.
