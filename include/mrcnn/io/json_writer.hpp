@@ -133,6 +133,16 @@ class JsonWriter {
     return *this;
   }
 
+  /// Members that are JSON already, `"a":1,"b":[2]`; not checked. None when empty.
+  JsonWriter& raw_members(std::string_view json) {
+    if (levels_.empty() || levels_.back().kind != '{' || has_key_)
+      throw Error("JsonWriter: members are not expected here");
+    if (json.empty()) return *this;
+    separate();
+    text_ += json;
+    return *this;
+  }
+
   template <class T>
   JsonWriter& member(std::string_view name, const T& content) {
     return key(name).value(content);

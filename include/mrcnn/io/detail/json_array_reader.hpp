@@ -1,0 +1,211 @@
+#ifndef MRCNN_IO_DETAIL_JSON_ARRAY_READER_HPP
+#define MRCNN_IO_DETAIL_JSON_ARRAY_READER_HPP
+
+#include <simdjson.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "mrcnn/core/error.hpp"
+#include "mrcnn/core/host_backend.hpp"
+#include "mrcnn/io/detail/file.hpp"
+#include "mrcnn/io/detail/json_problem.hpp"
+#include "mrcnn/io/detail/json_splitter.hpp"
+
+namespace mrcnn::io::detail {
+
+/// A file or a text in memory.
+class TextSource {
+ public:
+  explicit TextSource(const InputFile& file) : file_(&file), name_(file.path()), size_(file.size()) {}
+  TextSource(std::string_view text, std::string name) : text_(text), name_(std::move(name)), size_(text.size()) {}
+
+  const std::string& name() const { return name_; }
+  std::uint64_t size() const { return size_; }
+  void read(std::uint64_t offset, char* to, std::size_t count) const {
+    if (file_ != nullptr)
+      file_->read(offset, to, count);
+    else
+      text_.copy(to, count, static_cast<std::size_t>(offset));
+  }
+  /// Throws: FormatError that says where and why the text can not be read as JSON.
+  [[noreturn]] void fail_as_json(const std::string& otherwise) const {
+    std::string all(static_cast<std::size_t>(size_), '\0');
+    read(0, all.data(), all.size());
+    throw FormatError(json_problem(all, name_, otherwise));
+  }
+
+ private:
+  const InputFile* file_ = nullptr;
+  std::string_view text_;
+  std::string name_;
+  std::uint64_t size_;
+};
+
+struct JsonArrayReaderOptions {
+  int threads = 0;
+  std::size_t chunk_bytes = std::size_t{256} << 10U;
+  std::size_t window_bytes = 0;  ///< 0: enough chunks for all threads
+  std::function<bool(std::uint64_t bytes_done, std::uint64_t bytes)> progress = {};
+  std::string expected = "an array";  ///< at the top, for messages
+};
+
+/// Reads JSON texts that are long arrays: the file goes through two windows, one of which is filled and cut into chunks
+/// while the chunks of the other are parsed, each by one thread. Texts of any size; memory for the windows only.
+class JsonArrayReader {
+ public:
+  JsonArrayReader(const TextSource& source, std::span<const std::string_view> names,
+                  const JsonArrayReaderOptions& options)
+      : source_(source),
+        options_(options),
+        backend_(options.threads),
+        splitter_(names, options.chunk_bytes),
+        parsers_(static_cast<std::size_t>(backend_.threads())) {
+    window_bytes_ = options.window_bytes;
+    if (window_bytes_ == 0)
+      window_bytes_ = std::max<std::size_t>(std::size_t{4} << 20U,
+                                            static_cast<std::size_t>(backend_.threads()) * 8 * options.chunk_bytes);
+  }
+
+  /// Calls expect(chunk, bytes_left) for the chunks in order, then, on any thread, parse(chunk, array) with the array
+  /// of a chunk's elements. What they throw is thrown on, the first in the order of the file.
+  ///
+  /// Returns what the text is without the elements, valid as long as this reader. Throws: FormatError where the text is not JSON, or not of the expected kind
+  /// at the top; Cancelled.
+  template <class Expect, class Parse>
+  simdjson::dom::element read(const Expect& expect, const Parse& parse) {
+    fill_next();
+    while (true) {
+      std::swap(window_, next_);
+      for (const JsonChunk& chunk : window_.chunks) expect(chunk, source_.size() - window_.end);
+      const bool more = !splitter_.broken() && window_.end < source_.size();
+      next_.chunks.clear();
+      parse_window(parse, more);
+      if (options_.progress && !options_.progress(window_.end, source_.size()))
+        throw Cancelled(source_.name() + ": reading was cancelled after " + std::to_string(window_.end) + " of " +
+                        std::to_string(source_.size()) + " bytes");
+      if (!more) break;
+    }
+    if (splitter_.broken()) fail_as_broken();
+    const auto skeleton = skeleton_parser_.parse(splitter_.skeleton());
+    if (skeleton.error() != simdjson::SUCCESS) fail_as_json(skeleton.error());
+    return skeleton.value_unsafe();
+  }
+  /// How many arrays of this name there were.
+  std::size_t times_seen(std::size_t name) const { return splitter_.times_seen(name); }
+
+ private:
+  struct Window {
+    std::vector<char> bytes;
+    std::size_t size = 0;
+    std::uint64_t end = 0;  // in the file
+    std::vector<JsonChunk> chunks;
+  };
+  struct ChunkParser {
+    simdjson::dom::parser parser;
+    std::vector<char> text;
+  };
+
+  /// Into `next_`: what is left of `window_`, and bytes behind it.
+  void fill_next() {
+    const std::size_t left_from = window_.size == 0 ? 0 : splitter_.kept_from();
+    const std::size_t left = window_.size - left_from;
+    // An element that is larger than a window is read in steps that double, so that it is not moved again and again.
+    const auto step =
+        static_cast<std::size_t>(std::min<std::uint64_t>(source_.size() - window_.end, std::max(window_bytes_, left)));
+    if (next_.bytes.size() < left + step) next_.bytes = std::vector<char>(left + step);
+    if (left > 0) std::memcpy(next_.bytes.data(), window_.bytes.data() + left_from, left);
+    source_.read(window_.end, next_.bytes.data() + left, step);
+    next_.size = left + step;
+    next_.end = window_.end + step;
+    std::size_t from = left;
+    if (window_.end == 0 && std::string_view(next_.bytes.data(), next_.size).substr(0, 3) == "\xEF\xBB\xBF") from = 3;
+    splitter_.advance({next_.bytes.data(), next_.size}, from, next_.chunks);
+  }
+
+  /// Parses the chunks of `window_`; at the same time the next one is filled, if there is more.
+  template <class Parse>
+  void parse_window(const Parse& parse, bool more) {
+    const std::vector<JsonChunk>& chunks = window_.chunks;
+    std::vector<std::exception_ptr> problems(chunks.size());
+    std::exception_ptr reading;
+    const auto task = [&](index_t i, int worker) {
+      try {
+        if (more && i == 0)
+          fill_next();
+        else
+          parse_chunk(chunks[static_cast<std::size_t>(i - (more ? 1 : 0))], parsers_[static_cast<std::size_t>(worker)],
+                      parse);
+      } catch (...) {
+        (more && i == 0 ? reading : problems[static_cast<std::size_t>(i - (more ? 1 : 0))]) = std::current_exception();
+      }
+    };
+    backend_.run_tasks(static_cast<index_t>(chunks.size()) + (more ? 1 : 0), task);
+    for (const std::exception_ptr& problem : problems)
+      if (problem) rethrow(problem);
+    if (reading) std::rethrow_exception(reading);
+  }
+
+  [[noreturn]] void fail_as_broken() const {
+    const char top = splitter_.top();
+    if (splitter_.is_other_kind() && (top == '{' || top == '['))
+      throw FormatError(source_.name() + ": found " + (top == '{' ? "an object" : "an array") +
+                        " at the top, expected " + options_.expected);
+    source_.fail_as_json("brackets do not match, or there is only a single value; expected " + options_.expected);
+  }
+
+  struct NotJson {
+    simdjson::error_code error;
+  };
+  [[noreturn]] void rethrow(const std::exception_ptr& problem) const {
+    try {
+      std::rethrow_exception(problem);
+    } catch (const NotJson& not_json) {
+      fail_as_json(not_json.error);
+    }
+  }
+  [[noreturn]] void fail_as_json(simdjson::error_code error) const {
+    if (error == simdjson::MEMALLOC) throw Error(source_.name() + ": out of memory while reading JSON");
+    source_.fail_as_json(error == simdjson::DEPTH_ERROR
+                             ? std::string("values nest deeper than 1024, expected at most that")
+                             : std::string(simdjson::error_message(error)) + ", expected JSON");
+  }
+
+  template <class Parse>
+  void parse_chunk(const JsonChunk& chunk, ChunkParser& own, const Parse& parse) const {
+    const std::size_t size = chunk.end - chunk.begin;
+    if (own.text.size() < size + 2 + simdjson::SIMDJSON_PADDING)
+      own.text = std::vector<char>(size + size / 4 + 2 + simdjson::SIMDJSON_PADDING);
+    own.text[0] = '[';
+    std::memcpy(own.text.data() + 1, window_.bytes.data() + chunk.begin, size);
+    own.text[size + 1] = ']';
+    const auto result = own.parser.parse(own.text.data(), size + 2, false);
+    if (result.error() != simdjson::SUCCESS) throw NotJson{result.error()};
+    const simdjson::dom::element root = result.value_unsafe();
+    if (!root.is_array()) throw NotJson{simdjson::TAPE_ERROR};
+    parse(chunk, simdjson::dom::array(root));
+  }
+
+  const TextSource& source_;
+  const JsonArrayReaderOptions& options_;
+  HostBackend backend_;
+  JsonSplitter splitter_;
+  std::vector<ChunkParser> parsers_;
+  simdjson::dom::parser skeleton_parser_;
+  std::size_t window_bytes_ = 0;
+  Window window_;
+  Window next_;
+};
+
+}  // namespace mrcnn::io::detail
+
+#endif
