@@ -205,7 +205,8 @@ inline constexpr std::array oddity_texts{
     OddityText{Oddity::no_boxes, "no_boxes", Severity::note, "no boxes at all",
                "Only masks can be evaluated.", "Fill in the bounding boxes of the masks to evaluate boxes too."},
     OddityText{Oddity::box_not_finite, "box_not_finite", Severity::error, "boxes with NaN or infinity",
-               "Such a box overlaps nothing, and a training loses its weights to NaN.",
+               "pycocotools 2.0.11 takes an overlap of NaN for a match with any detection; a training loses its "
+               "weights to NaN.",
                "Find the division by zero where it was computed."},
     OddityText{Oddity::box_negative, "box_negative", Severity::error, "boxes with a negative width or height",
                "Such a box overlaps nothing. COCO's boxes are x, y, width, height; corners in another order look so.",
@@ -243,7 +244,8 @@ inline constexpr std::array oddity_texts{
                "Fill in the number of pixels of the mask."},
 
     OddityText{Oddity::mask_missing, "mask_missing", Severity::error, "records without a mask",
-               "Others have one. Evaluating masks stops in pycocotools 2.0.11, and means a missed object elsewhere.",
+               "Others have one. pycocotools 2.0.11 stops with KeyError when it evaluates masks; of a result with a box "
+               "it takes the box.",
                "Fill in segmentation, or leave these records out when masks are evaluated."},
     OddityText{Oddity::no_masks, "no_masks", Severity::note, "no masks at all", "Only boxes can be evaluated.",
                "Nothing to do for a data set of boxes."},
@@ -286,8 +288,8 @@ inline constexpr std::array oddity_texts{
                "height and width look so: size is [height, width].",
                "Encode the mask at the size of the image."},
     OddityText{Oddity::rle_counts, "rle_counts", Severity::error, "run lengths that do not add up",
-               "The counts must add up to height * width. pycocotools does not look, and computes with a mask that "
-               "reaches beyond the image or ends early.",
+               "The counts must add up to height * width. pycocotools 2.0.11 does not look: with too many pixels its "
+               "overlap never ends.",
                "Encode the mask again; the last count is the pixels behind the last run."},
     OddityText{Oddity::rle_string, "rle_string", Severity::error, "compressed run lengths that can not be read",
                "A character can not occur, a number breaks off, or the counts do not add up to height * width. A "
