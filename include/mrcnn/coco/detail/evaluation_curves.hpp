@@ -15,7 +15,7 @@
 namespace mrcnn::coco::detail {
 
 /// A detection of a category, in the order of scores.
-struct RankedDetection {
+struct ScoredDetection {
   double score;
   std::uint32_t place;  ///< of its outcome
   std::uint32_t rank;   ///< among those of its cell

@@ -214,7 +214,7 @@ class EvaluationRun {
     evaluation_.recall.assign(cells, -1.0);
     evaluation_.precision.assign(cells * evaluation_.recall_thresholds.size(), -1.0);
     evaluation_.scores.assign(cells * evaluation_.recall_thresholds.size(), -1.0);
-    std::vector<std::vector<RankedDetection>> ranked(static_cast<std::size_t>(backend_.threads()));
+    std::vector<std::vector<ScoredDetection>> ranked(static_cast<std::size_t>(backend_.threads()));
     std::vector<std::size_t> order(categories);
     for (std::size_t k = 0; k < categories; ++k) order[k] = k;
     std::stable_sort(order.begin(), order.end(),  // the longest first
@@ -229,7 +229,7 @@ class EvaluationRun {
     return std::span(cells_.cells).subspan(begin, cells_.category_begins[category + 1] - begin);
   }
 
-  void accumulate(std::size_t category, std::vector<RankedDetection>& ranked) {
+  void accumulate(std::size_t category, std::vector<ScoredDetection>& ranked) {
     rank_detections(category, ranked);
     for (std::size_t a = 0; a < evaluation_.areas.size(); ++a) {
       std::int64_t objects = 0;
@@ -243,7 +243,7 @@ class EvaluationRun {
         for (std::size_t m = 0; m < evaluation_.max_detections.size(); ++m) {
           const auto limit = static_cast<std::uint64_t>(evaluation_.max_detections[m]);
           curves.begin();
-          for (const RankedDetection& detection : ranked)
+          for (const ScoredDetection& detection : ranked)
             if (detection.rank < limit) curves.add(detection.score, outcomes[detection.place]);
           for (std::size_t t = 0; t < thresholds(g).size(); ++t)
             store(curves, t, {g * thresholds_in_group + t, category, a, m});
@@ -253,14 +253,14 @@ class EvaluationRun {
   }
 
   /// The detections of a category that count, best first; equal scores picture by picture.
-  void rank_detections(std::size_t category, std::vector<RankedDetection>& ranked) const {
+  void rank_detections(std::size_t category, std::vector<ScoredDetection>& ranked) const {
     ranked.clear();
     for (const EvaluationCell& cell : cells_in(category))
       for (std::size_t i = 0; i < counted(cell); ++i) {
         const std::size_t place = cell.detection_begin + i;
         ranked.push_back({scores_[place], static_cast<std::uint32_t>(place), static_cast<std::uint32_t>(i)});
       }
-    std::sort(ranked.begin(), ranked.end(), [](const RankedDetection& a, const RankedDetection& b) {
+    std::sort(ranked.begin(), ranked.end(), [](const ScoredDetection& a, const ScoredDetection& b) {
       return a.score != b.score ? a.score > b.score : a.place < b.place;
     });
   }
