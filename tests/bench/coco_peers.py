@@ -77,7 +77,8 @@ def command_of(system, iou_type, threads, arguments):
 
 
 def measure(system, iou_type, threads, arguments):
-    environment = {**os.environ, "RAYON_NUM_THREADS": str(threads), "OMP_NUM_THREADS": str(threads)}
+    environment = {**os.environ, "RAYON_NUM_THREADS": str(threads), "OMP_NUM_THREADS": str(threads),
+                   "OPENBLAS_NUM_THREADS": "1"}  # numpy's idle threads would spin
     done = subprocess.run(command_of(system, iou_type, threads, arguments), env=environment, stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, text=True)
     if done.returncode != 0:
