@@ -1,6 +1,9 @@
 #ifndef MRCNN_DETAIL_SIMD_HPP
 #define MRCNN_DETAIL_SIMD_HPP
 
+#include <bit>
+#include <cstdint>
+#include <cstring>
 #include <type_traits>
 #include <utility>
 
@@ -134,6 +137,48 @@ MRCNN_DETAIL_INLINE void clear_negative(Floats<Lanes>& vector) {
   const Floats<Lanes> zero{};
   vector = vector < zero ? zero : vector;
 }
+
+/// Compares 64 bytes at once: bit i of a result stands for bytes[i].
+class ByteBlock {
+ public:
+  MRCNN_DETAIL_INLINE explicit ByteBlock(const char* bytes) : bytes_(bytes) {}
+
+  /// Where (byte | also) == value: `also` holds bits that do not matter, which `value` has.
+  MRCNN_DETAIL_INLINE std::uint64_t equal(char value, char also = 0) const {
+    std::uint64_t bits = 0;
+#if MRCNN_DETAIL_HAS_X86_TARGETS
+    typedef char Bytes __attribute__((vector_size(16)));
+    typedef char Unaligned __attribute__((vector_size(16), aligned(1), may_alias));
+    for (int part = 0; part < 4; ++part) {
+      const Bytes part_bytes = *reinterpret_cast<const Unaligned*>(bytes_ + part * 16);
+      const auto same = reinterpret_cast<Bytes>((part_bytes | also) == value);
+      bits |= static_cast<std::uint64_t>(static_cast<unsigned>(__builtin_ia32_pmovmskb128(same))) << (part * 16);
+    }
+#else
+    constexpr std::uint64_t low_bits = 0x7F7F7F7F7F7F7F7FU;
+    const auto repeat = [](char c) { return std::uint64_t{0x0101010101010101U} * static_cast<unsigned char>(c); };
+    for (int part = 0; part < 8; ++part) {
+      std::uint64_t word = 0;
+      std::memcpy(&word, bytes_ + part * 8, 8);
+      if constexpr (std::endian::native == std::endian::big) word = swapped(word);
+      word = (word | repeat(also)) ^ repeat(value);  // 0 where equal
+      const std::uint64_t top_bits = ~(((word & low_bits) + low_bits) | word | low_bits);
+      bits |= (((top_bits >> 7U) * 0x0102040810204080U) >> 56U) << (part * 8);
+    }
+#endif
+    return bits;
+  }
+
+ private:
+#if !MRCNN_DETAIL_HAS_X86_TARGETS
+  static std::uint64_t swapped(std::uint64_t word) {
+    std::uint64_t result = 0;
+    for (int byte = 0; byte < 8; ++byte) result |= (word >> (byte * 8) & 0xFFU) << ((7 - byte) * 8);
+    return result;
+  }
+#endif
+  const char* bytes_;
+};
 
 }  // namespace mrcnn::detail
 

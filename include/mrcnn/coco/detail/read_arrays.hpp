@@ -7,6 +7,7 @@
 #include <array>
 #include <cstdint>
 #include <new>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,23 +28,27 @@ struct RecordArray {
   std::vector<Record> all = {};
   std::uint64_t bytes = 0;  ///< of the records so far
 
-  /// Makes room for the elements of a chunk. Where there are more than can be valid, one will be refused, and room for
-  /// those before it is enough.
-  void expect(const io::detail::JsonChunk& chunk, std::uint64_t bytes_left, const std::string& file) {
-    if (chunk.first == 0 && bytes > 0)
-      throw FormatError(file + ": has several members '" + records + "', expected one");
-    const std::uint64_t chunk_bytes = chunk.end - chunk.begin + 1;
-    bytes += chunk_bytes;
-    const std::size_t size =
-        all.size() + static_cast<std::size_t>(std::min<std::uint64_t>(chunk.elements, chunk_bytes / least_bytes + 1));
+  /// Makes room for the elements of these chunks. Where there are more than can be valid, one will be refused, and room
+  /// for those before it is enough.
+  void expect(std::span<const io::detail::JsonChunk> chunks, std::size_t array, std::uint64_t bytes_left,
+              const std::string& file) {
+    std::size_t size = all.size();
+    for (const io::detail::JsonChunk& chunk : chunks) {
+      if (chunk.array != array) continue;
+      if (chunk.first == 0 && bytes > 0)
+        throw FormatError(file + ": has several members '" + records + "', expected one");
+      const std::uint64_t chunk_bytes = chunk.end - chunk.begin + 1;
+      bytes += chunk_bytes;
+      size += static_cast<std::size_t>(std::min<std::uint64_t>(chunk.elements, chunk_bytes / least_bytes + 1));
+    }
     if (size > all.capacity()) reserve(size, bytes_left);
     all.resize(size);
   }
-  /// Room for as many as the rest of the file seems to hold, so that large arrays are not moved; what is not used stays
-  /// untouched.
+  /// Room for as many as the rest of the file seems to hold and some more, so that large arrays are not moved; what is
+  /// not used stays untouched.
   void reserve(std::size_t size, std::uint64_t bytes_left) {
     const double share = static_cast<double>(bytes_left) / static_cast<double>(bytes);
-    const double wanted = static_cast<double>(size) * (1.0 + 1.02 * share) + 16;
+    const double wanted = static_cast<double>(size) * (1.0 + 1.15 * share) + 16;
     try {
       all.reserve(static_cast<std::size_t>(wanted));
     } catch (const std::bad_alloc&) {  // then it grows as vectors do
@@ -108,7 +113,7 @@ std::vector<Result> read_result_array(const io::detail::TextSource& source, cons
   RecordArray<Result> results{"result", "", 24};
   const auto reading = reader_options(options, "an array of results (an instances file goes to read_annotations)");
   io::detail::JsonArrayReader reader(source, {}, reading);
-  reader.read([&](const auto& chunk, std::uint64_t left) { results.expect(chunk, left, source.name()); },
+  reader.read([&](const auto& chunks, std::uint64_t left) { results.expect(chunks, 0, left, source.name()); },
               [&](const auto& chunk, const simdjson::dom::array& elements) {
                 results.parse(chunk, elements, source.name(), options.segmentations);
               });
@@ -125,10 +130,10 @@ Annotations read_instances(const io::detail::TextSource& source, const Options& 
                                       "of results goes to read_results)");
   io::detail::JsonArrayReader reader(source, instances_names, reading);
   const simdjson::dom::element skeleton = reader.read(
-      [&](const auto& chunk, std::uint64_t left) {
-        if (chunk.array == 0) images.expect(chunk, left, source.name());
-        if (chunk.array == 1) annotations.expect(chunk, left, source.name());
-        if (chunk.array == 2) categories.expect(chunk, left, source.name());
+      [&](const auto& chunks, std::uint64_t left) {
+        images.expect(chunks, 0, left, source.name());
+        annotations.expect(chunks, 1, left, source.name());
+        categories.expect(chunks, 2, left, source.name());
       },
       [&](const auto& chunk, const simdjson::dom::array& elements) {
         if (chunk.array == 0) images.parse(chunk, elements, source.name(), options.segmentations);

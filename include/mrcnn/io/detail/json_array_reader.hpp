@@ -76,7 +76,7 @@ class JsonArrayReader {
                                             static_cast<std::size_t>(backend_.threads()) * 8 * options.chunk_bytes);
   }
 
-  /// Calls expect(chunk, bytes_left) for the chunks in order, then, on any thread, parse(chunk, array) with the array
+  /// Calls expect(chunks, bytes_left) for one window after the other, then, on any thread, parse(chunk, array) with the array
   /// of a chunk's elements. What they throw is thrown on, the first in the order of the file.
   ///
   /// Returns what the text is without the elements, valid as long as this reader. Throws: FormatError where the text is not JSON, or not of the expected kind
@@ -86,7 +86,7 @@ class JsonArrayReader {
     fill_next();
     while (true) {
       std::swap(window_, next_);
-      for (const JsonChunk& chunk : window_.chunks) expect(chunk, source_.size() - window_.end);
+      expect(std::span<const JsonChunk>(window_.chunks), source_.size() - window_.end);
       const bool more = !splitter_.broken() && window_.end < source_.size();
       next_.chunks.clear();
       parse_window(parse, more);

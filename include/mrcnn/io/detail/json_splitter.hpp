@@ -4,12 +4,15 @@
 #include <simdjson.h>
 
 #include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "mrcnn/detail/simd.hpp"
 
 namespace mrcnn::io::detail {
 
@@ -126,7 +129,8 @@ class JsonSplitter {
   }
 
   std::size_t scan_elements(std::string_view text, std::size_t at, std::vector<JsonChunk>& chunks) {
-    for (; at < text.size(); ++at) {
+    while (in_array_ && at + 64 <= text.size()) at = scan_block(text, at, chunks);
+    for (; in_array_ && at < text.size(); ++at) {
       const char c = text[at];
       if (in_string_) {
         if (escaped_)
@@ -140,19 +144,81 @@ class JsonSplitter {
       } else if (c == '{' || c == '[') {
         ++depth_;
       } else if (c == '}' || c == ']') {
-        if (--depth_ < level_) {
-          end_elements(text, at, chunks);
-          skeleton_ += c;
-          return at + 1;
-        }
+        close(text, at, chunks);
       } else if (c == ',' && depth_ == level_) {
-        if (at - chunk_begin_ >= chunk_bytes_)
-          cut(text, at, chunks);
-        else
-          ++commas_;
+        comma(text, at, chunks);
       }
     }
     return at;
+  }
+
+  /// 64 bytes at once. Outside of strings a backslash counts as in them: such a text is refused, whatever comes of it.
+  std::size_t scan_block(std::string_view text, std::size_t at, std::vector<JsonChunk>& chunks) {
+    const mrcnn::detail::ByteBlock block(text.data() + at);
+    const std::uint64_t quotes = block.equal('"') & ~escaped_bytes(block.equal('\\'));
+    if (quotes == 0 && in_string_) return at + 64;
+    const std::uint64_t strings = string_bytes(quotes);
+    const std::uint64_t opening = block.equal('{', 0x20) & ~strings;  // [ and {
+    const std::uint64_t closing = block.equal('}', 0x20) & ~strings;
+    if (closing == 0 && depth_ > level_) {
+      for (std::uint64_t left = opening; left != 0; left &= left - 1) ++depth_;
+      return at + 64;
+    }
+    const std::uint64_t commas = block.equal(',') & ~strings;
+    std::uint64_t seen = 0;  // bytes before and at the last bracket
+    for (std::uint64_t left = opening | closing; left != 0; left &= left - 1) {
+      const std::uint64_t bracket = left & -left;
+      if (depth_ == level_) each_comma(text, at, commas & (bracket - 1) & ~seen, chunks);
+      seen = bracket | (bracket - 1);
+      if ((opening & bracket) != 0) {
+        ++depth_;
+      } else if (const std::size_t place = at + lowest(bracket); !close(text, place, chunks)) {
+        in_string_ = escaped_ = false;
+        return place + 1;
+      }
+    }
+    if (depth_ == level_) each_comma(text, at, commas & ~seen, chunks);
+    return at + 64;
+  }
+  static std::size_t lowest(std::uint64_t bits) { return static_cast<std::size_t>(std::countr_zero(bits)); }
+
+  /// The bytes behind backslashes that are not escaped themselves.
+  std::uint64_t escaped_bytes(std::uint64_t backslashes) {
+    std::uint64_t escaped = escaped_ ? 1 : 0;
+    escaped_ = false;
+    backslashes &= ~escaped;
+    while (backslashes != 0) {
+      const std::uint64_t first = backslashes & -backslashes;
+      escaped |= first << 1U;
+      escaped_ = first >> 63U != 0;
+      backslashes &= ~(first | first << 1U);
+    }
+    return escaped;
+  }
+  /// The bytes from each opening quote up to the closing one.
+  std::uint64_t string_bytes(std::uint64_t quotes) {
+    if (quotes == 0) return 0;
+    for (unsigned step = 1; step < 64; step *= 2) quotes ^= quotes << step;  // bit i: quotes in [0, i], odd or even
+    if (in_string_) quotes = ~quotes;
+    in_string_ = quotes >> 63U != 0;
+    return quotes;
+  }
+  void each_comma(std::string_view text, std::size_t at, std::uint64_t commas, std::vector<JsonChunk>& chunks) {
+    for (; commas != 0; commas &= commas - 1) comma(text, at + lowest(commas), chunks);
+  }
+
+  void comma(std::string_view text, std::size_t at, std::vector<JsonChunk>& chunks) {
+    if (at - chunk_begin_ >= chunk_bytes_)
+      cut(text, at, chunks);
+    else
+      ++commas_;
+  }
+  /// False when that was the end of the array.
+  bool close(std::string_view text, std::size_t at, std::vector<JsonChunk>& chunks) {
+    if (--depth_ >= level_) return true;
+    end_elements(text, at, chunks);
+    skeleton_ += text[at];
+    return false;
   }
   void cut(std::string_view text, std::size_t at, std::vector<JsonChunk>& chunks) {
     // Several elements are looked at by whoever parses them; where there is none, only this place can tell.
