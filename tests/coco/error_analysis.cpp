@@ -8,49 +8,20 @@
 #include <utility>
 #include <vector>
 
+#include "tests/support/detection_records.hpp"
 #include "tests/support/draw.hpp"
 
 namespace mrcnn::coco {
 namespace {
 
+using test::add_object;
+using test::detection;
 using test::Draw;
 
-/// Pictures 1, 2 ... of 100 x 100 pixels, and the categories 1, 2 and 3.
-Annotations data_set(std::int64_t pictures = 2) {
-  Annotations truth;
-  truth.images.resize(static_cast<std::size_t>(pictures));
-  for (std::int64_t i = 0; i < pictures; ++i) {
-    ImageRecord& image = truth.images[static_cast<std::size_t>(i)];
-    image.id = i + 1;
-    image.height = image.width = 100;
-  }
-  truth.categories.resize(3);
-  for (std::int64_t i = 0; i < 3; ++i) truth.categories[static_cast<std::size_t>(i)].id = i + 1;
-  return truth;
-}
-
-void add_object(Annotations& truth, std::int64_t image, std::int64_t category, const BoxXywh& box, bool crowd = false) {
-  Annotation object;
-  object.id = static_cast<std::int64_t>(truth.annotations.size()) + 1;
-  object.image_id = image;
-  object.category_id = category;
-  object.is_crowd = crowd;
-  object.area = box.width * box.height;
-  object.bbox = box;
-  truth.annotations.push_back(std::move(object));
-}
-
-Result detection(std::int64_t image, std::int64_t category, double score, const BoxXywh& box) {
-  Result result;
-  result.image_id = image;
-  result.category_id = category;
-  result.score = score;
-  result.bbox = box;
-  return result;
-}
+Annotations data_set(std::size_t pictures = 2) { return test::empty_data_set(pictures, 3); }
 
 /// One object of category 1 in picture 1, 10 x 10 pixels.
-Annotations one_object(std::int64_t pictures = 2) {
+Annotations one_object(std::size_t pictures = 2) {
   Annotations truth = data_set(pictures);
   add_object(truth, 1, 1, {10, 10, 10, 10});
   return truth;
