@@ -78,14 +78,18 @@ void cross_columns(GridPoint a, GridPoint b, std::int64_t height, const Found& f
   }
 }
 
-/// Ascending. Most columns have two.
+/// Ascending.
 inline void sort_few(std::uint32_t* begin, std::uint32_t* end) {
   if (end - begin > 16) {
     std::sort(begin, end);
     return;
   }
-  for (std::uint32_t* i = begin; i < end; ++i)
-    for (std::uint32_t* j = i; j > begin && j[-1] > *j; --j) std::swap(j[-1], *j);
+  for (std::uint32_t* i = begin; i < end; ++i) {
+    const std::uint32_t value = *i;
+    std::uint32_t* j = i;
+    for (; j > begin && j[-1] > value; --j) *j = j[-1];
+    *j = value;
+  }
 }
 
 }  // namespace detail
@@ -162,18 +166,28 @@ class PolygonRasterizer {
     Rle rle{height, width, std::vector<std::uint32_t>(rows_.size() + 1)};
     std::uint32_t* const changes = rle.counts.data();
     std::size_t count = 0;
+    const auto change_at = [&](std::uint32_t position) {
+      // Two changes at one position cancel out.
+      if (count > 0 && changes[count - 1] == position)
+        --count;
+      else
+        changes[count++] = position;
+    };
     std::uint32_t begin = 0;
     auto top = static_cast<std::uint32_t>(first_column_ * height);
     for (const std::uint32_t end : next_) {
-      detail::sort_few(rows_.data() + begin, rows_.data() + end);
-      for (; begin < end; ++begin) {
-        const std::uint32_t position = top + rows_[begin];
-        // Two changes at one position cancel out.
-        if (count > 0 && changes[count - 1] == position)
-          --count;
-        else
-          changes[count++] = position;
+      std::uint32_t* const rows = rows_.data() + begin;
+      if (end - begin == 2) {
+        // Nearly always, and in an order that no processor can guess: so without a branch.
+        const std::uint32_t upper = std::min(rows[0], rows[1]);
+        const std::uint32_t lower = rows[0] ^ rows[1] ^ upper;
+        change_at(top + upper);
+        change_at(top + lower);
+      } else {
+        detail::sort_few(rows, rows + (end - begin));
+        for (std::uint32_t i = 0; i < end - begin; ++i) change_at(top + rows[i]);
       }
+      begin = end;
       top += static_cast<std::uint32_t>(height);
     }
     // A change behind the last pixel is none.
