@@ -98,21 +98,30 @@ Presence count_presence(const Objects& objects, CheckTotals& totals) {
   return {totals.boxes > 0, totals.polygons + totals.run_lengths + totals.compressed_runs > 0};
 }
 
-/// Calls check(i, findings) for every i, in parallel; the findings come in the order of i whatever the threads do.
+/// Calls check(i, findings) for every i, `step` of them at a time, in parallel; the findings come in the order of i
+/// whatever the threads do.
 template <class Check>
-void check_in_parallel(std::size_t count, const CheckOptions& options, FindingCollector& findings, const Check& check) {
-  constexpr std::size_t step = 256;
-  const std::size_t parts = (count + step - 1) / step;
-  std::vector<FindingCollector> found(parts, FindingCollector(options.examples));
-  const HostBackend backend(parts > 1 ? options.threads : 1);
-  backend.parallel_for(
-      static_cast<index_t>(parts),
-      [&](index_t part) {
-        const auto p = static_cast<std::size_t>(part);
-        for (std::size_t i = p * step; i < std::min(count, (p + 1) * step); ++i) check(i, found[p]);
-      },
-      1);
-  for (FindingCollector& part : found) findings.merge(std::move(part));
+void check_in_parallel(std::size_t count, std::size_t step, const CheckOptions& options, FindingCollector& findings,
+                       const Check& check) {
+  constexpr std::size_t parts_at_once = 64;
+  const HostBackend backend(count > step ? options.threads : 1);
+  for (std::size_t done = 0; done < count;) {
+    const std::size_t end = std::min(count, done + parts_at_once * step);
+    std::vector<FindingCollector> found((end - done + step - 1) / step, FindingCollector(options.examples));
+    backend.parallel_for(
+        static_cast<index_t>(found.size()),
+        [&](index_t part) {
+          const auto p = static_cast<std::size_t>(part);
+          const std::size_t last = std::min(end, done + (p + 1) * step);
+          for (std::size_t i = done + p * step; i < last; ++i) check(i, found[p]);
+        },
+        1);
+    for (FindingCollector& part : found) findings.merge(std::move(part));
+    done = end;
+    if (options.progress && !options.progress(static_cast<index_t>(done), static_cast<index_t>(count)))
+      throw Cancelled("check: was cancelled after " + std::to_string(done) + " of " + std::to_string(count) +
+                      " records");
+  }
 }
 
 inline void check_annotation(const Annotation& object, const ImageRecord* image, bool known_category, Presence presence,
@@ -228,8 +237,8 @@ inline void check_result_counts(std::span<const Result> results, FindingCollecto
 /// `Oddity` for the list and `describe` for what each means.
 ///
 /// Masks are made of all polygons and run lengths, so this takes about as long as evaluating them. The report is the
-/// same for any number of threads. O(N log N) for N records, and the masks. Throws: ShapeError when an option is
-/// negative or NaN. Nothing in the records makes it throw.
+/// same for any number of threads. O(N log N) for N records, and the masks. Throws: ShapeError when a tolerance
+/// is negative or NaN; Cancelled. Nothing in the records makes it throw.
 inline CheckReport check_annotations(const Annotations& file, const CheckOptions& options = {}) {
   detail::check_options(options);
   CheckReport report{file.name, {}, {}};
@@ -262,7 +271,7 @@ inline CheckReport check_annotations(const Annotations& file, const CheckOptions
         Oddity::category_without_annotations, "has no annotation", findings);
   }
   const detail::RecordIndex index(file);
-  detail::check_in_parallel(file.annotations.size(), options, findings, [&](std::size_t i, auto& found) {
+  detail::check_in_parallel(file.annotations.size(), 256, options, findings, [&](std::size_t i, auto& found) {
     const Annotation& object = file.annotations[i];
     detail::check_annotation(object, index.image(file, object.image_id), index.categories.count(object.category_id) > 0,
                              presence, options, found);
@@ -295,7 +304,7 @@ inline CheckReport check_results(const Annotations& annotations, std::span<const
         Oddity::image_without_results, "has no result", findings);
   }
   const detail::RecordIndex index(annotations);
-  detail::check_in_parallel(results.size(), options, findings, [&](std::size_t i, auto& found) {
+  detail::check_in_parallel(results.size(), 256, options, findings, [&](std::size_t i, auto& found) {
     const Result& result = results[i];
     detail::check_result(result, static_cast<std::int64_t>(i), index.image(annotations, result.image_id),
                          index.categories.count(result.category_id) > 0, presence, options, found);
@@ -315,7 +324,7 @@ inline CheckReport check_image_files(const Annotations& file, const std::string&
   CheckReport report{directory, {}, {}};
   report.totals.images = file.images.size();
   detail::FindingCollector findings(options.examples);
-  detail::check_in_parallel(file.images.size(), options, findings, [&](std::size_t i, auto& found) {
+  detail::check_in_parallel(file.images.size(), 4, options, findings, [&](std::size_t i, auto& found) {
     detail::check_image_file(file.images[i], directory, picture_size, found);
   });
   report.findings = std::move(findings).take();

@@ -342,6 +342,20 @@ static_assert(oddities_are_in_order());
 
 }  // namespace detail
 
+/// What the ids of a finding's examples are ids of.
+enum class Subject : std::uint8_t {
+  file,  ///< no ids
+  image,
+  category,
+  object,  ///< an annotation, or a result, which goes by its position in the file, from 0
+};
+
+inline Subject subject_of(Oddity kind) {
+  if (kind <= Oddity::no_results || kind == Oddity::no_boxes || kind == Oddity::no_masks) return Subject::file;
+  if (kind <= Oddity::image_file_size || kind >= Oddity::results_cut) return Subject::image;
+  return kind <= Oddity::category_without_annotations ? Subject::category : Subject::object;
+}
+
 /// Name, severity and explanation of a kind of finding.
 inline const OddityText& describe(Oddity kind) { return detail::oddity_texts[static_cast<std::size_t>(kind)]; }
 

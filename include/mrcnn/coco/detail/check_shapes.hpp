@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
+#include <functional>
 #include <limits>
 #include <optional>
 #include <string>
@@ -32,6 +33,9 @@ struct CheckOptions {
   double area_tolerance = 0.25;
   /// Threads; 0: as many as the process may use.
   int threads = 0;
+  /// Called now and then with the records that are done and those of the file; returns false to stop, which throws
+  /// Cancelled.
+  std::function<bool(index_t done, index_t total)> progress = {};
 };
 
 namespace detail {
