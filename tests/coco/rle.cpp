@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <numeric>
 #include <string>
 #include <vector>
@@ -167,6 +168,61 @@ TEST_CASE("a crop is encoded where it lies in the picture, without the picture")
                        "RleRowEncoder: a crop of 3 x 3 pixels at row 0, column 3 reaches beyond a picture of 5 x 5",
                        ShapeError);
   CHECK_THROWS_AS(encode_crop(Mask(3, 3).view(), -1, 0, 5, 5), ShapeError);
+}
+
+TEST_CASE("a crop is decoded without the picture") {
+  const Mask picture = noise(13, 21, 50, 3);
+  const Rle rle = encode(picture.view());
+  const index_t places[][4] = {
+      // x, y, width, height of the crop
+      {0, 0, 21, 13}, {0, 0, 5, 13}, {16, 0, 5, 13}, {3, 4, 9, 9}, {20, 12, 1, 1}, {0, 5, 21, 8}, {2, 2, 0, 0}};
+  for (const auto& [x, y, width, height] : places) {
+    Mask crop(height, width);
+    std::fill(crop.pixels.begin(), crop.pixels.end(), std::uint8_t{7});
+    decode_crop(rle, x, y, {crop.pixels.data(), {height, width}, {width, 1}});
+    Mask expected(height, width);
+    for (index_t row = 0; row < height; ++row)
+      for (index_t column = 0; column < width; ++column)
+        expected.at(row, column) = picture.pixels[static_cast<std::size_t>((y + row) * 21 + x + column)];
+    CHECK(crop.pixels == expected.pixels);
+  }
+  Mask wrong(3, 3);
+  CHECK_THROWS_WITH_AS(decode_crop(rle, 19, 0, {wrong.pixels.data(), {3, 3}, {3, 1}}),
+                       "decode_crop: a crop of 3 x 3 pixels at row 0, column 19 reaches beyond a mask of 13 x 21",
+                       ShapeError);
+  CHECK_THROWS_AS(decode_crop(rle, 0, -1, {wrong.pixels.data(), {3, 3}, {3, 1}}), ShapeError);
+}
+
+// Strings, areas and boxes are those of pycocotools 2.0.11.
+TEST_CASE("a mask of 900 million pixels costs what its runs cost") {
+  // Rows 10,000 to 10,002 of the columns from 29,990 on: the picture is never there.
+  const index_t size = 30000;
+  const Rle rle = encode_crop(mask_where(3, 10, [](auto, auto) { return true; }).view(), 29990, 10000, size, size);
+  CHECK(rle.counts.size() == 21);
+  CHECK(rle.counts[0] == 899710000U);
+  CHECK(rle.counts[20] == 19997U);
+  CHECK(area(rle) == 30);
+  CHECK(bounding_box(rle) == RleBounds{29990, 10000, 10, 3});
+  const std::string text = to_string(rle);
+  CHECK(text == "`QoPjj03]Ym000000000000000000`WF");
+  CHECK(from_string(text, size, size) == rle);
+
+  const Rle full{size, size, {0, 900000000}};
+  CHECK(to_string(full) == "0PXjYjj0");
+  CHECK(from_string("0PXjYjj0", size, size) == full);
+  CHECK(area(full) == 900000000ULL);
+  CHECK(bounding_box(full) == RleBounds{0, 0, size, size});
+  const Rle lower{size, size, {450000000, 450000000}};
+  CHECK(bounding_box(lower) == RleBounds{15000, 0, 15000, size});
+
+  // The last column, and a crop around the upper left corner of the small mask.
+  std::vector<std::uint8_t> column(30000);
+  decode_crop(rle, 29999, 0, {column.data(), {size, 1}, {1, 1}});
+  CHECK(std::accumulate(column.begin(), column.end(), 0) == 3);
+  CHECK(column[10002] == 1);
+  Mask corner(2, 3);
+  decode_crop(rle, 29988, 9999, {corner.pixels.data(), {2, 3}, {3, 1}});
+  CHECK(corner.pixels == std::vector<std::uint8_t>{0, 0, 0, 0, 0, 1});
 }
 
 TEST_CASE("an encoder can be used again") {

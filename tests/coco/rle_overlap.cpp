@@ -183,5 +183,38 @@ TEST_CASE("merge and mask_iou equal bitmaps, for noise of many sizes") {
     }
 }
 
+TEST_CASE("masks of 900 million pixels") {
+  const index_t size = 30000;
+  const Rle full{size, size, {0, 900000000}};
+  const Rle right{size, size, {450000000, 450000000}};
+  const Rle left{size, size, {0, 600000000, 300000000}};
+  const std::vector<Rle> masks = {full, right, left};
+  CHECK(mask_iou(masks, masks) == std::vector<double>{1.0, 0.5, 600.0 / 900.0,  //
+                                                      0.5, 1.0, 150.0 / 900.0,  //
+                                                      600.0 / 900.0, 150.0 / 900.0, 1.0});
+  CHECK(mask_iou(masks, std::vector<Rle>{right}, std::vector<std::uint8_t>{1}) ==
+        std::vector<double>{0.5, 1.0, 150.0 / 600.0});
+  CHECK(merge(std::vector<Rle>{right, left}, RleMerge::any_of) == full);
+  CHECK(merge(std::vector<Rle>{right, left}, RleMerge::all_of) == Rle{size, size, {450000000, 150000000, 300000000}});
+  // One pixel less than 32 bits can number.
+  const Rle most{65535, 65537, {4294967294U, 1}};
+  CHECK(mask_iou(std::vector<Rle>{most}, std::vector<Rle>{Rle{65535, 65537, {0, 4294967295U}}}) ==
+        std::vector<double>{1.0 / 4294967295.0});
+}
+
+TEST_CASE("stretches read from a string, with memory that is used again") {
+  detail::RleStretches stretches;
+  std::vector<std::uint32_t> scratch;
+  for (const Rle& rle : five()) {
+    stretches.assign(to_string(rle), 6, 9, scratch);
+    const detail::RleStretches expected(rle);
+    CHECK(stretches.area == expected.area);
+    CHECK(stretches.bounds == bounding_box(rle));
+    CHECK(stretches.bounds == expected.bounds);
+    CHECK(detail::intersection_area(stretches, expected) == area(rle));
+  }
+  CHECK_THROWS_AS(stretches.assign("0", 6, 9, scratch), FormatError);
+}
+
 }  // namespace
 }  // namespace mrcnn::coco

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "mrcnn/coco/detail/rle_text.hpp"
 #include "mrcnn/core/error.hpp"
 #include "mrcnn/core/tensor_view.hpp"
 
@@ -186,39 +187,64 @@ inline Rle encode_crop(const MaskView& crop, index_t x, index_t y, index_t heigh
 /// The run lengths of a whole mask, [height, width], 0 or not, any strides.
 inline Rle encode(const MaskView& mask) { return encode_crop(mask, 0, 0, mask.extent(0), mask.extent(1)); }
 
+/// A host view of a mask to be written, [height, width], with any strides.
+using MutableMaskView = TensorView<std::uint8_t, 2, space::host, layout_stride>;
+
+/// Writes a part of the mask as 0 and 1.
+///
+/// @param x, y  where the part's upper left corner lies in the mask
+/// @param crop  [h, w], any strides: the part
+///
+/// Throws: ShapeError when the crop reaches beyond the mask, FormatError when the counts do not add up to the size.
+/// O(R + h w) for R runs.
+inline void decode_crop(const Rle& rle, index_t x, index_t y, const MutableMaskView& crop) {
+  detail::check_rle(rle);
+  const index_t crop_height = crop.extent(0);
+  const index_t crop_width = crop.extent(1);
+  if (x < 0 || y < 0 || x > rle.width - crop_width || y > rle.height - crop_height)
+    throw ShapeError("decode_crop: a crop of " + std::to_string(crop_height) + " x " + std::to_string(crop_width) +
+                     " pixels at row " + std::to_string(y) + ", column " + std::to_string(x) +
+                     " reaches beyond a mask of " + std::to_string(rle.height) + " x " + std::to_string(rle.width));
+  for (index_t row = 0; row < crop_height; ++row)
+    for (index_t column = 0; column < crop_width; ++column)
+      crop.data()[row * crop.stride(0) + column * crop.stride(1)] = 0;
+  if (crop_height == 0 || crop_width == 0) return;
+  const index_t end = (x + crop_width) * rle.height;
+  index_t position = 0;
+  for (std::size_t i = 1; i < rle.counts.size() && position < end; i += 2) {
+    index_t begin = position + rle.counts[i - 1];
+    position = begin + rle.counts[i];
+    begin = std::max(begin, x * rle.height);
+    const index_t last = std::min(position, end);
+    while (begin < last) {
+      const index_t column = begin / rle.height;
+      const index_t top = column * rle.height;
+      const index_t next = std::min(last, top + rle.height);
+      const index_t first_row = std::max(begin - top - y, index_t{0});
+      const index_t end_row = std::min(next - top - y, crop_height);
+      std::uint8_t* const pixels = crop.data() + (column - x) * crop.stride(1);
+      for (index_t row = first_row; row < end_row; ++row) pixels[row * crop.stride(0)] = 1;
+      begin = next;
+    }
+  }
+}
+
 /// Writes the mask as 0 and 1 into `mask`, [height, width], any strides.
 /// Throws: ShapeError when `mask` has another size, FormatError when the counts do not add up to it.
-inline void decode(const Rle& rle, const TensorView<std::uint8_t, 2, space::host, layout_stride>& mask) {
+inline void decode(const Rle& rle, const MutableMaskView& mask) {
   detail::check_rle(rle);
   if (mask.extent(0) != rle.height || mask.extent(1) != rle.width)
     throw ShapeError("decode: mask has shape [" + std::to_string(mask.extent(0)) + ", " +
                      std::to_string(mask.extent(1)) + "], expected [" + std::to_string(rle.height) + ", " +
                      std::to_string(rle.width) + "]");
-  index_t x = 0;
-  index_t y = 0;
-  std::uint8_t value = 0;
-  for (const std::uint32_t count : rle.counts) {
-    for (index_t left = count; left > 0;) {
-      const index_t rows = std::min(left, rle.height - y);
-      std::uint8_t* pixel = mask.data() + y * mask.stride(0) + x * mask.stride(1);
-      for (index_t i = 0; i < rows; ++i) pixel[i * mask.stride(0)] = value;
-      left -= rows;
-      y += rows;
-      if (y == rle.height) {
-        y = 0;
-        ++x;
-      }
-    }
-    value ^= 1;
-  }
+  decode_crop(rle, 0, 0, mask);
 }
 
 /// The mask as 0 and 1, rows first. Throws: FormatError when the counts do not add up to the size.
 inline std::vector<std::uint8_t> decode(const Rle& rle) {
   detail::check_rle(rle);
   std::vector<std::uint8_t> pixels(static_cast<std::size_t>(rle.height * rle.width));
-  decode(rle, TensorView<std::uint8_t, 2, space::host, layout_stride>(pixels.data(), {rle.height, rle.width},
-                                                                      {rle.width, 1}));
+  decode(rle, MutableMaskView(pixels.data(), {rle.height, rle.width}, {rle.width, 1}));
   return pixels;
 }
 
@@ -229,29 +255,61 @@ inline std::uint64_t area(const Rle& rle) {
   return sum;
 }
 
+namespace detail {
+
+/// Finds the smallest box around runs of pixels that are 1, which come in order and are not empty. Columns are walked
+/// along with the runs, so that nearly no run needs a division.
+class RleBoundsFinder {
+ public:
+  explicit RleBoundsFinder(index_t height)
+      : height_(static_cast<std::uint64_t>(height)), column_end_(height_), top_(height_) {}
+
+  void add(std::uint64_t begin, std::uint64_t end) {
+    if (begin >= column_end_) {
+      column_end_ += height_;
+      if (begin >= column_end_) column_end_ = (begin / height_ + 1) * height_;
+    }
+    const std::uint64_t column_begin = column_end_ - height_;
+    if (last_ == 0) left_ = column_begin;
+    last_ = end;
+    // A run that goes on into the next column touches the bottom of the one and the top of the other.
+    const bool one_column = end <= column_end_;
+    top_ = std::min(top_, one_column ? begin - column_begin : 0);
+    bottom_ = std::max(bottom_, one_column ? end - column_begin : height_);
+  }
+
+  RleBounds bounds() const {
+    if (last_ == 0) return {};
+    const std::uint64_t left = left_ / height_;
+    return {static_cast<index_t>(left), static_cast<index_t>(top_),
+            static_cast<index_t>((last_ - 1) / height_ + 1 - left), static_cast<index_t>(bottom_ - top_)};
+  }
+
+ private:
+  std::uint64_t height_;
+  std::uint64_t column_end_;  ///< of the column in which the last run began
+  std::uint64_t top_;
+  std::uint64_t bottom_ = 0;
+  std::uint64_t left_ = 0;  ///< where the first column begins
+  std::uint64_t last_ = 0;  ///< the end of the last run
+};
+
+}  // namespace detail
+
 /// The smallest box around the pixels that are 1; all zeros when there are none.
 ///
 /// A run that goes on from one column into the next touches the top and the bottom of the picture. (The first COCO API
 /// forgot that; its present one has it right, and agrees.)
 inline RleBounds bounding_box(const Rle& rle) {
   if (rle.height <= 0) return {};
-  index_t left = std::numeric_limits<index_t>::max();
-  index_t right = 0;
-  index_t top = rle.height;
-  index_t bottom = 0;
-  index_t position = 0;
-  for (std::size_t i = 0; i < rle.counts.size(); ++i) {
-    const index_t begin = position;
-    position += rle.counts[i];
-    if (i % 2 == 0 || rle.counts[i] == 0) continue;
-    const index_t last = position - 1;
-    const bool one_column = begin / rle.height == last / rle.height;
-    left = std::min(left, begin / rle.height);
-    right = std::max(right, last / rle.height + 1);
-    top = std::min(top, one_column ? begin % rle.height : 0);
-    bottom = std::max(bottom, one_column ? last % rle.height + 1 : rle.height);
+  detail::RleBoundsFinder finder(rle.height);
+  std::uint64_t position = 0;
+  for (std::size_t i = 1; i < rle.counts.size(); i += 2) {
+    const std::uint64_t begin = position + rle.counts[i - 1];
+    position = begin + rle.counts[i];
+    if (position > begin) finder.add(begin, position);
   }
-  return right == 0 ? RleBounds{} : RleBounds{left, top, right - left, bottom - top};
+  return finder.bounds();
 }
 
 /// The counts as COCO's compressed string: printable ASCII, no quotes, but backslashes occur, which JSON escapes.
@@ -259,18 +317,13 @@ inline RleBounds bounding_box(const Rle& rle) {
 /// From the fourth count on the difference to the one before the last is stored. Numbers go five bits at a time, the
 /// lowest first, as the character 48 + bits, with 32 added while more follow.
 inline std::string to_string(const Rle& rle) {
-  std::string text;
+  detail::RleTextWriter writer;
   for (std::size_t i = 0; i < rle.counts.size(); ++i) {
     std::int64_t number = rle.counts[i];
     if (i > 2) number -= rle.counts[i - 2];
-    for (bool more = true; more;) {
-      const std::int64_t bits = number & 31;
-      number >>= 5;  // keeps the sign
-      more = (bits & 16) != 0 ? number != -1 : number != 0;
-      text += static_cast<char>(48 + bits + (more ? 32 : 0));
-    }
+    writer.add(number);
   }
-  return text;
+  return std::move(writer).finish();
 }
 
 namespace detail {
@@ -278,34 +331,22 @@ namespace detail {
 /// The counts of a compressed string, see `from_string`, into a vector whose memory is used again.
 inline void decode_counts(std::string_view text, index_t height, index_t width, std::vector<std::uint32_t>& counts) {
   check_rle_size(height, width);
-  const auto fail = [&](std::size_t at, const std::string& what) {
-    throw FormatError("Rle: the compressed string of a mask of " + std::to_string(height) + " x " +
-                      std::to_string(width) + " pixels has " + what + " at character " + std::to_string(at));
-  };
-  counts.clear();
-  std::int64_t left = height * width;
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t start = at;
-    std::int64_t number = 0;
-    for (int shift = 0;; shift += 5) {
-      if (at == text.size()) fail(start, "an unfinished number");
-      if (shift > 35) fail(start, "a number that is too large");
-      const int character = static_cast<unsigned char>(text[at]);
-      if (character < 48 || character >= 48 + 64) fail(at, "an invalid character");
-      ++at;
-      const std::int64_t bits = character - 48;
-      number |= (bits & 31) << shift;
-      if ((bits & 32) != 0) continue;
-      if ((bits & 16) != 0) number -= std::int64_t{32} << shift;
-      break;
-    }
-    if (counts.size() > 2) number += counts[counts.size() - 2];
-    if (number < 0) fail(start, "a negative count");
-    if (number > left) fail(start, "more pixels than the mask");
-    left -= number;
-    counts.push_back(static_cast<std::uint32_t>(number));
+  RleTextReader reader(text, height, width);
+  counts.resize(text.size());
+  std::uint32_t* const out = counts.data();
+  std::size_t size = 0;
+  auto left = static_cast<std::uint64_t>(height * width);
+  for (; !reader.at_end(); ++size) {
+    const std::size_t start = reader.position();
+    std::int64_t count = reader.next();
+    if (size > 2) count += out[size - 2];
+    if (static_cast<std::uint64_t>(count) > left)
+      reader.fail(start, count < 0 ? "a negative count" : "more pixels than the mask");
+    left -= static_cast<std::uint64_t>(count);
+    out[size] = static_cast<std::uint32_t>(count);
   }
-  if (left != 0) fail(text.size(), std::to_string(left) + " pixels too few");
+  if (left != 0) reader.fail(text.size(), std::to_string(left) + " pixels too few");
+  counts.resize(size);
 }
 
 }  // namespace detail
@@ -317,6 +358,7 @@ inline void decode_counts(std::string_view text, index_t height, index_t width, 
 inline Rle from_string(std::string_view text, index_t height, index_t width) {
   Rle rle{height, width, {}};
   detail::decode_counts(text, height, width, rle.counts);
+  if (rle.counts.size() < text.size() / 2) rle.counts.shrink_to_fit();
   return rle;
 }
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -58,10 +59,10 @@ inline std::vector<std::uint64_t> merge_changes(const std::vector<std::uint64_t>
   return merged;
 }
 
-/// A stretch of pixels that are 1, [begin, end).
+/// A stretch of pixels that are 1, [begin, end). No mask has 2^32 pixels.
 struct RleStretch {
-  std::uint64_t begin;
-  std::uint64_t end;
+  std::uint32_t begin;
+  std::uint32_t end;
 };
 
 /// What the overlap of one mask with many others needs.
@@ -73,15 +74,38 @@ struct RleStretches {
   std::vector<RleStretch> stretches;
 
   RleStretches() = default;
-  explicit RleStretches(const Rle& rle)
-      : height(rle.height), width(rle.width), bounds(bounding_box(rle)), area(coco::area(rle)) {
+  explicit RleStretches(const Rle& rle) { assign(rle); }
+
+  /// Of another mask, with the same memory. Throws: FormatError when the counts do not add up.
+  void assign(const Rle& rle) {
     check_rle(rle);
-    std::uint64_t position = 0;
-    stretches.reserve(rle.counts.size() / 2);
-    for (std::size_t i = 0; i < rle.counts.size(); ++i) {
-      if (i % 2 == 1 && rle.counts[i] > 0) stretches.push_back({position, position + rle.counts[i]});
-      position += rle.counts[i];
+    assign_checked(rle.counts, rle.height, rle.width);
+  }
+  /// Of a compressed string, see `from_string`. `counts`: scratch.
+  void assign(std::string_view text, index_t mask_height, index_t mask_width, std::vector<std::uint32_t>& counts) {
+    decode_counts(text, mask_height, mask_width, counts);
+    assign_checked(counts, mask_height, mask_width);
+  }
+
+ private:
+  void assign_checked(std::span<const std::uint32_t> counts, index_t mask_height, index_t mask_width) {
+    height = mask_height;
+    width = mask_width;
+    area = 0;
+    stretches.resize(counts.size() / 2);
+    RleStretch* out = stretches.data();
+    RleBoundsFinder finder(height);
+    std::uint32_t position = 0;
+    for (std::size_t i = 1; i < counts.size(); i += 2) {
+      const std::uint32_t begin = position + counts[i - 1];
+      position = begin + counts[i];
+      if (position == begin) continue;
+      finder.add(begin, position);
+      area += counts[i];
+      *out++ = {begin, position};
     }
+    stretches.resize(static_cast<std::size_t>(out - stretches.data()));
+    bounds = finder.bounds();
   }
 };
 
@@ -100,8 +124,8 @@ inline std::uint64_t intersection_area(const RleStretches& a, const RleStretches
   };
   std::uint64_t sum = 0;
   for (auto i = from(a, b), j = from(b, a); i != a.stretches.end() && j != b.stretches.end();) {
-    const std::uint64_t begin = std::max(i->begin, j->begin);
-    const std::uint64_t end = std::min(i->end, j->end);
+    const std::uint32_t begin = std::max(i->begin, j->begin);
+    const std::uint32_t end = std::min(i->end, j->end);
     sum += end > begin ? end - begin : 0;
     const bool first_ends = i->end <= j->end;
     const bool second_ends = j->end <= i->end;
