@@ -112,7 +112,18 @@ class JsonArrayReader {
   };
   struct ChunkParser {
     simdjson::dom::parser parser;
-    std::vector<char> text;
+    std::vector<char> buffer;
+
+    /// Elements and the commas between them, as an array that lives until the next call.
+    simdjson::simdjson_result<simdjson::dom::element> parse(std::string_view elements) {
+      const std::size_t size = elements.size() + 2;
+      if (buffer.size() < size + simdjson::SIMDJSON_PADDING)
+        buffer = std::vector<char>(size + size / 4 + simdjson::SIMDJSON_PADDING);
+      buffer[0] = '[';
+      elements.copy(buffer.data() + 1, elements.size());
+      buffer[size - 1] = ']';
+      return parser.parse(buffer.data(), size, false);
+    }
   };
 
   /// Into `next_`: what is left of `window_`, and bytes behind it.
@@ -182,17 +193,27 @@ class JsonArrayReader {
 
   template <class Parse>
   void parse_chunk(const JsonChunk& chunk, ChunkParser& own, const Parse& parse) const {
-    const std::size_t size = chunk.end - chunk.begin;
-    if (own.text.size() < size + 2 + simdjson::SIMDJSON_PADDING)
-      own.text = std::vector<char>(size + size / 4 + 2 + simdjson::SIMDJSON_PADDING);
-    own.text[0] = '[';
-    std::memcpy(own.text.data() + 1, window_.bytes.data() + chunk.begin, size);
-    own.text[size + 1] = ']';
-    const auto result = own.parser.parse(own.text.data(), size + 2, false);
-    if (result.error() != simdjson::SUCCESS) throw NotJson{result.error()};
-    const simdjson::dom::element root = result.value_unsafe();
-    if (!root.is_array()) throw NotJson{simdjson::TAPE_ERROR};
-    parse(chunk, simdjson::dom::array(root));
+    const std::string_view text(window_.bytes.data() + chunk.begin, chunk.end - chunk.begin);
+    simdjson::dom::array elements;
+    if (own.parse(text).get_array().get(elements) != simdjson::SUCCESS) parse_each(chunk, text, own, parse);
+    parse(chunk, elements);
+  }
+  /// For a chunk that is not JSON: an element before the place may be refused by `parse`.
+  template <class Parse>
+  [[noreturn]] void parse_each(const JsonChunk& chunk, std::string_view text, ChunkParser& own,
+                               const Parse& parse) const {
+    JsonSplitter splitter({}, 0);
+    std::vector<JsonChunk> each;
+    splitter.advance("[" + std::string(text) + "]", 0, each);
+    for (JsonChunk& one : each) {
+      const auto result = own.parse(text.substr(one.begin - 1, one.end - one.begin));
+      simdjson::dom::array elements;
+      if (result.get_array().get(elements) != simdjson::SUCCESS) throw NotJson{result.error()};
+      one.array = chunk.array;
+      one.first += chunk.first;
+      parse(one, elements);
+    }
+    throw NotJson{simdjson::TAPE_ERROR};
   }
 
   const TextSource& source_;
