@@ -50,6 +50,9 @@ class Shapes:
         self.draw = draw
         self.grid = draw.chance(0.6)  # whole numbers, so that overlaps tie
         self.side = draw.integer(5, 24) if self.grid else draw.integer(8, 60)
+        # Either objects or results have empty runs: where two masks have one at the same place, pycocotools' loop ends.
+        self.odd_results = draw.chance(0.5)
+        self.empty_runs = not self.odd_results
 
     def coordinate(self, low, high):
         value = self.draw.number(low, high)
@@ -95,7 +98,7 @@ class Shapes:
                 runs.append(0)
                 value = pixel
             runs[-1] += 1
-        if self.draw.chance(0.2):
+        if self.empty_runs and self.draw.chance(0.2):
             at = self.draw.integer(0, len(runs) - 1)
             first = self.draw.integer(0, runs[at])
             runs[at:at + 1] = [first, 0, runs[at] - first]
@@ -184,6 +187,7 @@ class Problem:
         """Which members the results have. The first decides how pycocotools takes the others."""
         self.ties = self.draw.chance(0.5)
         form = self.draw.one(["boxes", "boxes", "both", "mixed", "masks", "masks", "masks, some boxes"])
+        self.shapes.empty_runs = self.shapes.odd_results
         count = self.draw.one([1, 3, 8, 15, 25, 40])
         if self.draw.chance(0.02):
             count = 250  # more than 100 of a picture and category
