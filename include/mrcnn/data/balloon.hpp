@@ -43,7 +43,7 @@ inline coco::Rle fill_region(const ViaRegion& region, index_t height, index_t wi
 struct ViaDatasetOptions {
   std::string source = "via";
   std::string class_name = "object";  ///< of all regions; its id within the source is 1
-  std::string image_folder;           ///< that file names start from; empty: the folder of the annotations
+  std::string image_folder = {};      ///< that file names start from; empty: the folder of the annotations
   /// Also pictures in which nothing is drawn. False: matterport, whose samples skip them.
   bool unannotated_images = false;
   /// Whether the regions were drawn on pictures turned as the camera's Orientation tag says: browsers turn them since
@@ -166,8 +166,7 @@ inline Dataset via_dataset(const io::JsonDocument& annotations, const ViaDataset
                        .path = path,
                        .height = size.height,
                        .width = size.width,
-                       .apply_exif_orientation = options.apply_exif_orientation,
-                       .extra = {}},
+                       .apply_exif_orientation = options.apply_exif_orientation},
                       std::move(content));
   });
   return dataset;
@@ -184,7 +183,7 @@ inline Dataset via_dataset(const std::string& path, const ViaDatasetOptions& opt
 /// @param subset  train or val
 inline Dataset balloon_dataset(const std::string& root, const std::string& subset) {
   return via_dataset((std::filesystem::path(root) / subset / "via_region_data.json").string(),
-                     {.source = "balloon", .class_name = "balloon", .image_folder = {}});
+                     {.source = "balloon", .class_name = "balloon"});
 }
 
 }  // namespace mrcnn::data

@@ -56,7 +56,7 @@ inline CocoFiles coco_files(const std::string& root, std::string_view subset, in
 struct CocoDatasetOptions {
   std::string source = "coco";
   /// The categories wanted; absent: all. Others are no classes of the data set, and their objects are not in it.
-  std::optional<std::vector<std::int64_t>> category_ids;
+  std::optional<std::vector<std::int64_t>> category_ids = {};
   /// Also pictures without an object of a wanted category, as an evaluation on all of a file needs them. False:
   /// matterport, for training and evaluation (4,952 of the 5,000 pictures of minival and val2017).
   bool images_without_objects = false;

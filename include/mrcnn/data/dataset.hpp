@@ -43,21 +43,21 @@ struct ClassInfo {
 
 /// A picture, as its source calls it.
 struct ImageInfo {
-  std::string source;
-  ImageId id;
-  std::string path;
+  std::string source = {};
+  ImageId id = {};
+  std::string path = {};
   index_t height = 0;  ///< as the source has it; 0 where it does not say
   index_t width = 0;
   /// Whether the masks were drawn on the picture turned as the camera's Orientation tag says. COCO's were not.
   bool apply_exif_orientation = false;
-  std::string extra;  ///< members that this library does not know, as JSON: `"a":1,"b":[2]`
+  std::string extra = {};  ///< members that this library does not know, as JSON: `"a":1,"b":[2]`
 };
 
 /// An object in a picture, or a crowd of them.
 struct Instance {
   std::int32_t class_id = 0;  ///< of the data set, from 1
   bool is_crowd = false;
-  coco::Rle mask;                  ///< of the picture's size
+  coco::Rle mask = {};             ///< of the picture's size
   std::int64_t annotation_id = 0;  ///< of the source
 };
 
@@ -119,7 +119,10 @@ class Dataset {
     Dataset part;
     part.classes_ = classes_;
     part.class_numbers_ = class_numbers_;
-    for (const index_t index : indices) part.add_image(image(index), contents_[static_cast<std::size_t>(index)]);
+    for (const index_t index : indices) {
+      const ImageInfo& info = image(index);  // checks the number
+      part.add_image(info, contents_[static_cast<std::size_t>(index)]);
+    }
     return part;
   }
 

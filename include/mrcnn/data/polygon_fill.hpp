@@ -180,7 +180,7 @@ class PolygonFill {
 /// a vertex (up to 1e-12): outlines are inclusive, so the rectangle through (1, 1) and (3, 2) has 3 x 2 pixels. Where two
 /// parts of the outline cover an area twice, it is outside.
 ///
-/// @param x, y  the vertices, in pixels; the last one is joined with the first. One vertex is a point, two are a line
+/// @param x, y  the vertices, in pixels; the last one is joined with the first; two of them are two points, no line
 ///
 /// What lies outside the picture is left out. No vertices give an empty mask.
 /// Throws: ShapeError when x and y differ in length, for a coordinate that is NaN or beyond 1e9, and for
