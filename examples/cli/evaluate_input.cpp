@@ -87,6 +87,12 @@ std::size_t hash_of(const coco::Result& result) {
 
 }  // namespace
 
+bool holds_mask(const coco::Segmentation& segmentation) {
+  const auto* polygons = std::get_if<coco::Polygons>(&segmentation);
+  if (polygons != nullptr) return !polygons->ring_ends.empty();
+  return !std::holds_alternative<std::monostate>(segmentation);
+}
+
 std::vector<const coco::ImageRecord*> choose_images(const coco::Annotations& annotations,
                                                     const EvaluateCommand& command) {
   std::map<std::int64_t, const coco::ImageRecord*> images;
@@ -193,7 +199,7 @@ std::vector<std::string> check_results(const coco::Annotations& annotations, std
 std::vector<std::string> choose_iou_types(const coco::Annotations& annotations, std::span<const coco::Result> results,
                                           const EvaluateCommand& command, std::string& note) {
   if (!command.iou_types.empty()) return command.iou_types;
-  const auto has_mask = [](const auto& record) { return !std::holds_alternative<std::monostate>(record.segmentation); };
+  const auto has_mask = [](const auto& record) { return holds_mask(record.segmentation); };
   // A network makes masks, also when it finds nothing.
   if (!command.weights && std::none_of(results.begin(), results.end(), has_mask)) return {"bbox"};
   const auto& objects = annotations.annotations;

@@ -24,6 +24,9 @@ std::vector<std::string> annotation_warnings(const coco::Annotations& annotation
 std::vector<std::string> check_results(const coco::Annotations& annotations, std::span<const coco::Result> results,
                                        const std::string& name);
 
+/// Whether there is a mask: an empty list of polygons, as in files of boxes, is none.
+bool holds_mask(const coco::Segmentation& segmentation);
+
 /// What is compared: what was asked for, else bbox, and segm where there are masks on both sides.
 /// @param note  gets a line when masks are there and are left out
 std::vector<std::string> choose_iou_types(const coco::Annotations& annotations, std::span<const coco::Result> results,

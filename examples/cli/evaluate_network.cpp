@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <exception>
 #include <filesystem>
 #include <optional>
 #include <system_error>
@@ -84,19 +85,26 @@ struct ResultsMaker::State {
     std::fflush(stdout);
   }
 
-  /// Looks at the pictures [first, last) and keeps their records.
+  /// Looks at the pictures [first, last) and keeps their records; when one can not be read, those of the ones before it.
   void look_at(std::size_t first, std::size_t last) {
     std::vector<Image> pictures;
-    for (std::size_t i = first; i < last; ++i) {
-      // COCO's annotations are about the pixels as they lie in the file.
-      pictures.push_back(io::read_image(paths[i], {.apply_exif_orientation = false}));
-      check_size(*images[i], paths[i], pictures.back());
+    std::exception_ptr failure;
+    for (std::size_t i = first; i < last && !failure; ++i) {
+      try {
+        // COCO's annotations are about the pixels as they lie in the file.
+        Image picture = io::read_image(paths[i], {.apply_exif_orientation = false});
+        check_size(*images[i], paths[i], picture);
+        pictures.push_back(std::move(picture));
+      } catch (const FormatError&) {
+        failure = std::current_exception();
+      }
     }
     const auto found = net.detect(std::span<const Image>(pictures));
-    for (std::size_t i = first; i < last; ++i) {
-      const Image& picture = pictures[i - first];
-      keep(records_of(images[i]->id, found[i - first], picture.height, picture.width));
+    for (std::size_t i = 0; i < pictures.size(); ++i) {
+      keep(records_of(images[first + i]->id, found[i], pictures[i].height, pictures[i].width));
+      ++done;
     }
+    if (failure) std::rethrow_exception(failure);
   }
 
   void check_size(const coco::ImageRecord& image, const std::string& path, const Image& picture) const {
@@ -135,6 +143,7 @@ struct ResultsMaker::State {
   CategoryMap categories;
   MaskRCNN<HostBackend> net;
   std::optional<ResultsLog> log;
+  std::size_t done = 0;     // pictures
   std::string all_records;  // where there is no file for them
 };
 
@@ -155,24 +164,22 @@ ResultsMaker::Records ResultsMaker::run() {
                       state.command.resume);
   }
   const std::size_t total = state.images.size();
-  std::size_t done = state.log ? state.log->done() : 0;
-  if (done > 0)
-    std::fprintf(stderr, "mrcnn: %s holds %zu of %zu pictures, going on\n", printable(path).c_str(), done, total);
-  if (done < total) load_weights(state.net, state.setup.weights);
+  if (state.log) state.done = state.log->done();
+  if (state.done > 0)
+    std::fprintf(stderr, "mrcnn: %s holds %zu of %zu pictures, going on\n", printable(path).c_str(), state.done, total);
+  if (state.done < total) load_weights(state.net, state.setup.weights);
   const auto batch = static_cast<std::size_t>(std::max<index_t>(state.net.config().batch_size(), 1));
-  {
-    Progress progress(static_cast<std::int64_t>(total), "pictures",
-                      {.first = static_cast<std::int64_t>(done), .memory = true});
-    try {
-      for (; done < total; done += std::min(batch, total - done)) {
-        state.look_at(done, std::min(done + batch, total));
-        progress.update(static_cast<std::int64_t>(std::min(done + batch, total)));
-      }
-    } catch (const FormatError& error) {
-      if (!state.log || done == 0) throw;
-      throw FormatError(std::string(error.what()) + " (" + std::to_string(done) + " of " + std::to_string(total) +
-                        " pictures are done: --resume goes on)");
+  Progress progress(static_cast<std::int64_t>(total), "pictures",
+                    {.first = static_cast<std::int64_t>(state.done), .memory = true});
+  try {
+    while (state.done < total) {
+      state.look_at(state.done, std::min(state.done + batch, total));
+      progress.update(static_cast<std::int64_t>(state.done));
     }
+  } catch (const FormatError& error) {
+    if (!state.log || state.done == 0) throw;
+    throw FormatError(std::string(error.what()) + " (" + std::to_string(state.done) + " of " + std::to_string(total) +
+                      " pictures are done: --resume goes on)");
   }
   if (state.log) {
     state.log->finish();

@@ -22,8 +22,10 @@ constexpr const char* help_text =
 
 usage: mrcnn COMMAND ...
   mrcnn detect IMAGE... --weights FILE   detect, write pictures and COCO records
+  mrcnn evaluate --annotations FILE ...  COCO's numbers of detections or of a network
   mrcnn convert IN.h5 OUT.safetensors    weights of Keras into the native format
   mrcnn inspect FILE                     what a file of weights or tensors holds
+  mrcnn coco check FILE                  what is odd about annotations, results and pictures
   mrcnn COMMAND --help                   all options of a command, with examples
   mrcnn --version
 
@@ -37,11 +39,22 @@ struct Command {
   const char* name;
   int (*run)(const std::vector<std::string>&);
 };
-constexpr std::array commands{Command{"detect", mrcnn::cli::detect}, Command{"convert", mrcnn::cli::convert},
-                              Command{"inspect", mrcnn::cli::inspect}};
+constexpr std::array commands{
+    Command{"detect", mrcnn::cli::detect},     Command{"evaluate", mrcnn::cli::evaluate},
+    Command{"convert", mrcnn::cli::convert},   Command{"inspect", mrcnn::cli::inspect},
+    Command{"coco", mrcnn::cli::coco_command},
+};
+
+/// "detect, evaluate or convert".
+std::string command_names() {
+  std::string names;
+  for (std::size_t i = 0; i < commands.size(); ++i)
+    names += (i == 0 ? "" : i + 1 < commands.size() ? ", " : " or ") + std::string(commands[i].name);
+  return names;
+}
 
 int run(const std::vector<std::string>& words) {
-  if (words.empty()) throw UsageError("no command, expected detect, convert or inspect; mrcnn --help tells more");
+  if (words.empty()) throw UsageError("no command, expected " + command_names() + "; mrcnn --help tells more");
   const std::string& name = words[0];
   if (name == "--help" || name == "-h" || name == "help") {
     std::fputs(help_text, stdout);
@@ -56,7 +69,7 @@ int run(const std::vector<std::string>& words) {
     if (name == command.name) return command.run({words.begin() + 1, words.end()});
     known.emplace_back(command.name);
   }
-  throw UsageError("unknown command '" + name + "', expected detect, convert or inspect" +
+  throw UsageError("unknown command '" + name + "', expected " + command_names() +
                    mrcnn::io::detail::did_you_mean(name, known) + "; mrcnn --help tells more");
 }
 
