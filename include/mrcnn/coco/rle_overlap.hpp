@@ -135,6 +135,15 @@ inline std::uint64_t intersection_area(const RleStretches& a, const RleStretches
   return sum;
 }
 
+/// Overlap of one detection with one ground truth, see `mask_iou`.
+inline double mask_overlap(const RleStretches& detection, const RleStretches& truth, bool crowd) {
+  if (!bounds_overlap(detection.bounds, truth.bounds)) return 0.0;
+  if (detection.height != truth.height || detection.width != truth.width) return -1.0;
+  const std::uint64_t both = intersection_area(detection, truth);
+  const std::uint64_t denominator = crowd ? detection.area : detection.area + truth.area - both;
+  return both == 0 ? 0.0 : static_cast<double>(both) / static_cast<double>(denominator);
+}
+
 }  // namespace detail
 
 /// The union or intersection of masks of one size, in the form that `encode` gives: no run but the first has length 0.
@@ -187,20 +196,8 @@ inline std::vector<double> mask_iou(std::span<const Rle> detections, std::span<c
   overlaps.reserve(detections.size() * truths.size());
   for (const Rle& rle : detections) {
     const detail::RleStretches detection(rle);
-    for (std::size_t j = 0; j < truths.size(); ++j) {
-      const detail::RleStretches& truth = truths[j];
-      double overlap = 0.0;
-      if (detail::bounds_overlap(detection.bounds, truth.bounds)) {
-        if (detection.height != truth.height || detection.width != truth.width) {
-          overlap = -1.0;
-        } else if (const std::uint64_t both = detail::intersection_area(detection, truth); both > 0) {
-          const bool is_crowd = !crowd.empty() && crowd[j] != 0;
-          const std::uint64_t denominator = is_crowd ? detection.area : detection.area + truth.area - both;
-          overlap = static_cast<double>(both) / static_cast<double>(denominator);
-        }
-      }
-      overlaps.push_back(overlap);
-    }
+    for (std::size_t j = 0; j < truths.size(); ++j)
+      overlaps.push_back(detail::mask_overlap(detection, truths[j], !crowd.empty() && crowd[j] != 0));
   }
   return overlaps;
 }

@@ -76,7 +76,18 @@ class EvaluationShapes {
       const auto [height, width] = size_of(r.image_id, outline);
       return to_rle(outline, height, width);
     } catch (const Error& error) {
-      fail(result, std::string("can not be used: ") + error.what(), {});
+      fail_mask(result, error);
+    }
+  }
+
+  /// `mask_of` a result, into memory that is used again.
+  void read_mask(std::uint32_t result, std::vector<std::uint32_t>& scratch, RleStretches& mask) const {
+    const auto* compressed = std::get_if<CompressedRle>(&results_[result].segmentation);
+    if (compressed == nullptr) return mask.assign(mask_of(result));
+    try {
+      mask.assign(compressed->counts, compressed->height, compressed->width, scratch);
+    } catch (const Error& error) {
+      fail_mask(result, error);
     }
   }
 
@@ -119,6 +130,10 @@ class EvaluationShapes {
                       expected);
   }
 
+  [[noreturn]] void fail_mask(std::uint32_t result, const Error& error) const {
+    fail(result, std::string("can not be used: ") + error.what(), {});
+  }
+
   const Annotations& ground_truth_;
   std::span<const Result> results_;
   const EvaluateOptions& options_;
@@ -126,15 +141,6 @@ class EvaluationShapes {
   IdIndex images_;
   std::vector<Size> sizes_;
 };
-
-/// Overlap of one mask with another, see `mask_iou`.
-inline double mask_overlap(const RleStretches& detection, const RleStretches& truth, bool crowd) {
-  if (!bounds_overlap(detection.bounds, truth.bounds)) return 0.0;
-  if (detection.height != truth.height || detection.width != truth.width) return -1.0;
-  const std::uint64_t both = intersection_area(detection, truth);
-  const std::uint64_t denominator = crowd ? detection.area : detection.area + truth.area - both;
-  return both == 0 ? 0.0 : static_cast<double>(both) / static_cast<double>(denominator);
-}
 
 /// The overlaps of a cell's detections with its objects. Keeps its memory from cell to cell.
 class CellOverlaps {
@@ -172,9 +178,9 @@ class CellOverlaps {
       if (shapes.boxes_first()) {
         areas_.push_back(box_area(box));
       } else {
-        const Rle mask = shapes.mask_of(entry.record);
-        areas_.push_back(static_cast<double>(coco::area(mask)));
-        if (!result.bbox) box = box_of(bounding_box(mask));
+        shapes.read_mask(entry.record, scratch_, mask_);
+        areas_.push_back(static_cast<double>(mask_.area));
+        if (!result.bbox) box = box_of(mask_.bounds);
       }
       const BoxCorners corners(box);
       for (std::size_t t = 0; t < truths_; ++t)
@@ -184,29 +190,30 @@ class CellOverlaps {
 
   void compare_masks(const EvaluationShapes& shapes, std::span<const CellEntry> truths,
                      std::span<const CellEntry> detections) {
-    const bool boundaries = shapes.iou_type() == IouType::boundary;
-    masks_.clear();
-    boundaries_.clear();
-    for (const CellEntry& entry : truths) {
-      const Rle mask = shapes.mask_of(shapes.annotation(entry));
-      masks_.emplace_back(mask);
-      if (boundaries) boundaries_.emplace_back(boundary(mask, shapes.boundary_ratio()));
-    }
+    read_truths(shapes, truths);
     double* overlap = overlaps_.data();
     for (const CellEntry& entry : detections) {
       if (shapes.boxes_first()) areas_.push_back(box_area(*shapes.result(entry).bbox));
-      if (truths.empty() && shapes.boxes_first()) continue;
-      const Rle rle = shapes.mask_of(entry.record);
-      const RleStretches mask(rle);
-      if (!shapes.boxes_first()) areas_.push_back(static_cast<double>(mask.area));
+      if (shapes.boxes_first() && truths.empty()) continue;
+      shapes.read_mask(entry.record, scratch_, mask_);
+      if (!shapes.boxes_first()) areas_.push_back(static_cast<double>(mask_.area));
       if (truths.empty()) continue;
-      const RleStretches edge = boundaries ? RleStretches(boundary(rle, shapes.boundary_ratio())) : RleStretches();
+      if (!boundaries_.empty()) boundary_.assign(boundary(shapes.mask_of(entry.record), shapes.boundary_ratio()));
       for (std::size_t t = 0; t < truths_; ++t) {
         const bool crowd = shapes.annotation(truths[t]).is_crowd;
-        *overlap = mask_overlap(mask, masks_[t], crowd);
-        if (boundaries) *overlap = std::min(*overlap, mask_overlap(edge, boundaries_[t], crowd));
+        *overlap = mask_overlap(mask_, masks_[t], crowd);
+        if (!boundaries_.empty()) *overlap = std::min(*overlap, mask_overlap(boundary_, boundaries_[t], crowd));
         ++overlap;
       }
+    }
+  }
+  void read_truths(const EvaluationShapes& shapes, std::span<const CellEntry> truths) {
+    if (masks_.size() < truths.size()) masks_.resize(truths.size());  // they keep their memory
+    boundaries_.clear();
+    for (std::size_t t = 0; t < truths.size(); ++t) {
+      const Rle mask = shapes.mask_of(shapes.annotation(truths[t]));
+      masks_[t].assign(mask);
+      if (shapes.iou_type() == IouType::boundary) boundaries_.emplace_back(boundary(mask, shapes.boundary_ratio()));
     }
   }
 
@@ -214,8 +221,11 @@ class CellOverlaps {
   std::vector<double> overlaps_;  // [detections, truths]
   std::vector<double> areas_;
   std::vector<BoxCorners> boxes_;
-  std::vector<RleStretches> masks_;
-  std::vector<RleStretches> boundaries_;
+  std::vector<RleStretches> masks_;       // of the objects, and more
+  std::vector<RleStretches> boundaries_;  // of the objects; none when they do not matter
+  RleStretches mask_;
+  RleStretches boundary_;
+  std::vector<std::uint32_t> scratch_;
 };
 
 }  // namespace mrcnn::coco::detail
