@@ -30,13 +30,10 @@ struct RecordArray {
 
   /// Makes room for the elements of these chunks. Where there are more than can be valid, one will be refused, and room
   /// for those before it is enough.
-  void expect(std::span<const io::detail::JsonChunk> chunks, std::size_t array, std::uint64_t bytes_left,
-              const std::string& file) {
+  void expect(std::span<const io::detail::JsonChunk> chunks, std::size_t array, std::uint64_t bytes_left) {
     std::size_t size = all.size();
     for (const io::detail::JsonChunk& chunk : chunks) {
-      if (chunk.array != array) continue;
-      if (chunk.first == 0 && bytes > 0)
-        throw FormatError(file + ": has several members '" + records + "', expected one");
+      if (chunk.array != array || chunk.repeated > 0) continue;
       const std::uint64_t chunk_bytes = chunk.end - chunk.begin + 1;
       bytes += chunk_bytes;
       size += static_cast<std::size_t>(std::min<std::uint64_t>(chunk.elements, chunk_bytes / least_bytes + 1));
@@ -50,12 +47,13 @@ struct RecordArray {
     const double share = static_cast<double>(bytes_left) / static_cast<double>(bytes);
     const double wanted = static_cast<double>(size) * (1.0 + 1.15 * share) + 16;
     try {
-      all.reserve(static_cast<std::size_t>(wanted));
+      all.reserve(std::max(static_cast<std::size_t>(wanted), all.capacity() + all.capacity() / 8));
     } catch (const std::bad_alloc&) {  // then it grows as vectors do
     }
   }
   void parse(const io::detail::JsonChunk& chunk, const simdjson::dom::array& elements, const std::string& file,
              bool segmentations) {
+    if (chunk.repeated > 0) throw FormatError(file + ": has several members '" + records + "', expected one");
     std::uint64_t index = chunk.first;
     for (const auto element : elements) {
       if (index >= all.size()) return;  // a chunk before this one has an element that is refused
@@ -75,6 +73,10 @@ io::detail::JsonArrayReaderOptions reader_options(const Options& options, const 
   result.threads = options.threads;
   result.progress = options.progress;
   result.expected = expected;
+  if constexpr (requires { options.window_bytes; }) {  // tests read in pieces of a few bytes
+    result.chunk_bytes = options.chunk_bytes;
+    result.window_bytes = options.window_bytes;
+  }
   return result;
 }
 
@@ -113,7 +115,7 @@ std::vector<Result> read_result_array(const io::detail::TextSource& source, cons
   RecordArray<Result> results{"result", "", 24};
   const auto reading = reader_options(options, "an array of results (an instances file goes to read_annotations)");
   io::detail::JsonArrayReader reader(source, {}, reading);
-  reader.read([&](const auto& chunks, std::uint64_t left) { results.expect(chunks, 0, left, source.name()); },
+  reader.read([&](const auto& chunks, std::uint64_t left) { results.expect(chunks, 0, left); },
               [&](const auto& chunk, const simdjson::dom::array& elements) {
                 results.parse(chunk, elements, source.name(), options.segmentations);
               });
@@ -131,9 +133,9 @@ Annotations read_instances(const io::detail::TextSource& source, const Options& 
   io::detail::JsonArrayReader reader(source, instances_names, reading);
   const simdjson::dom::element skeleton = reader.read(
       [&](const auto& chunks, std::uint64_t left) {
-        images.expect(chunks, 0, left, source.name());
-        annotations.expect(chunks, 1, left, source.name());
-        categories.expect(chunks, 2, left, source.name());
+        images.expect(chunks, 0, left);
+        annotations.expect(chunks, 1, left);
+        categories.expect(chunks, 2, left);
       },
       [&](const auto& chunk, const simdjson::dom::array& elements) {
         if (chunk.array == 0) images.parse(chunk, elements, source.name(), options.segmentations);

@@ -96,6 +96,7 @@ class JsonArrayReader {
       if (!more) break;
     }
     if (splitter_.broken()) fail_as_broken();
+    if (splitter_.in_array()) parse_unfinished(expect, parse);
     const auto skeleton = skeleton_parser_.parse(splitter_.skeleton());
     if (skeleton.error() != simdjson::SUCCESS) fail_as_json(skeleton.error());
     return skeleton.value_unsafe();
@@ -204,16 +205,32 @@ class JsonArrayReader {
                                const Parse& parse) const {
     JsonSplitter splitter({}, 0);
     std::vector<JsonChunk> each;
-    splitter.advance("[" + std::string(text) + "]", 0, each);
+    splitter.advance("[" + std::string(text) + (chunk.end == chunk.begin ? "" : "]"), 0, each);
     for (JsonChunk& one : each) {
       const auto result = own.parse(text.substr(one.begin - 1, one.end - one.begin));
       simdjson::dom::array elements;
       if (result.get_array().get(elements) != simdjson::SUCCESS) throw NotJson{result.error()};
       one.array = chunk.array;
+      one.repeated = chunk.repeated;
       one.first += chunk.first;
       parse(one, elements);
     }
     throw NotJson{simdjson::TAPE_ERROR};
+  }
+  /// The text ends inside an array.
+  template <class Expect, class Parse>
+  [[noreturn]] void parse_unfinished(const Expect& expect, const Parse& parse) {
+    const std::size_t from = splitter_.kept_from();
+    const auto expect_and_parse = [&](const JsonChunk& one, const simdjson::dom::array& elements) {
+      expect(std::span<const JsonChunk>(&one, 1), std::uint64_t{0});
+      parse(one, elements);
+    };
+    try {
+      parse_each(splitter_.unfinished(), {window_.bytes.data() + from, window_.size - from}, parsers_[0],
+                 expect_and_parse);
+    } catch (const NotJson& not_json) {
+      fail_as_json(not_json.error);
+    }
   }
 
   const TextSource& source_;

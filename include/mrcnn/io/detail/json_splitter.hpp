@@ -19,6 +19,7 @@ namespace mrcnn::io::detail {
 /// Whole elements of an array, and the commas between them.
 struct JsonChunk {
   std::size_t array;       ///< which of the names
+  std::size_t repeated;    ///< how many arrays of this name came before
   std::uint64_t first;     ///< position of the first element in the array
   std::uint64_t elements;  ///< if the text is JSON
   std::size_t begin;       ///< in the text that was last given to `advance`
@@ -45,6 +46,10 @@ class JsonSplitter {
   }
   /// What lies from here on belongs to no chunk yet.
   std::size_t kept_from() const { return chunk_begin_; }
+
+  /// Whether an array is open, and its chunk that has no end yet, as an empty one.
+  bool in_array() const { return in_array_; }
+  JsonChunk unfinished() const { return {array_, seen_[array_] - 1, first_, 0, chunk_begin_, chunk_begin_}; }
 
   const std::string& skeleton() const { return skeleton_; }
   /// The text is not JSON, whatever comes, or is of the other kind.
@@ -226,7 +231,7 @@ class JsonSplitter {
                                     text.begin() + static_cast<std::ptrdiff_t>(at), is_space))
       broken_ = true;
     else
-      chunks.push_back({array_, first_, commas_ + 1, chunk_begin_, at});
+      chunks.push_back({array_, seen_[array_] - 1, first_, commas_ + 1, chunk_begin_, at});
     first_ += commas_ + 1;
     commas_ = 0;
     chunk_begin_ = at + 1;
