@@ -389,6 +389,13 @@ TEST_CASE("oddities of results") {
       {"mask_missing", [](auto& r) { r[1].segmentation = {}; }, "1: is in image 7"},
       {"repeated_object", [](auto& r) { r.push_back(r[0]); }, "4: has image, category and box of 0"},
       {"box_negative box_differs", [](auto& r) { r[0].bbox->width = -20; }, "0: x 2, y 3, width -20, height 10"},
+      {"box_differs result_box_empty", [](auto& r) { r[0].bbox->width = 0; },
+       "0: box x 2, y 3, width 0, height 10; its mask's x 2, y 3, width 20, height 10: off by up to 20"},
+      {"result_mask_empty",
+       [](auto& r) {
+         r[3].segmentation = Rle{40, 60, {2400}};
+       },
+       "3: is in image 9 of 40 x 60 (height x width)"},
       {"rle_string",
        [](auto& r) {
          r[3].segmentation = CompressedRle{40, 60, "!"};

@@ -162,8 +162,8 @@ inline void check_result(const Result& result, std::int64_t position, const Imag
     return;
   }
   const ShapeChecker shape(position, result.image_id, image, options, findings);
-  shape.check_box(result.bbox, presence);
-  const std::optional<Rle> mask = shape.check_mask(result.segmentation, presence);
+  shape.check_box(result.bbox, presence, Oddity::result_box_empty);
+  const std::optional<Rle> mask = shape.check_mask(result.segmentation, presence, Oddity::result_mask_empty);
   if (mask) shape.check_box_of_mask(result.bbox, *mask);
 }
 

@@ -93,7 +93,8 @@ class ShapeChecker {
     width_ = image->width;
   }
 
-  void check_box(const std::optional<BoxXywh>& box, Presence presence) const {
+  /// @param empty  the finding where there is no width or height
+  void check_box(const std::optional<BoxXywh>& box, Presence presence, Oddity empty = Oddity::box_empty) const {
     if (!box) {
       if (presence.boxes) add(Oddity::box_missing, [&] { return "is in " + image_name(image_id_); });
     } else if (!is_finite(*box)) {
@@ -101,14 +102,16 @@ class ShapeChecker {
     } else if (box->width < 0 || box->height < 0) {
       add(Oddity::box_negative, [&] { return box_text(*box); });
     } else if (box->width == 0 || box->height == 0) {
-      add(Oddity::box_empty, [&] { return box_text(*box); });
+      add(empty, [&] { return box_text(*box); });
     } else if (has_size()) {
       check_borders(*box);
     }
   }
 
   /// The mask, if it has pixels and the size of its image.
-  std::optional<Rle> check_mask(const Segmentation& segmentation, Presence presence) const {
+  /// @param empty  the finding where it has no pixel
+  std::optional<Rle> check_mask(const Segmentation& segmentation, Presence presence,
+                                Oddity empty = Oddity::mask_empty) const {
     std::optional<Rle> mask;
     if (const auto* polygons = std::get_if<Polygons>(&segmentation)) {
       mask = check_polygons(*polygons, segmentation);
@@ -125,7 +128,7 @@ class ShapeChecker {
     }
     if (!mask) return std::nullopt;
     if (mrcnn::coco::area(*mask) == 0) {
-      add(Oddity::mask_empty, [&] { return "is in " + image_name(image_id_) + size_text(); });
+      add(empty, [&] { return "is in " + image_name(image_id_) + size_text(); });
       return std::nullopt;
     }
     if (mask->height != height_ || mask->width != width_) return std::nullopt;
