@@ -5,7 +5,9 @@
 
 #include <cmath>
 #include <cstdio>
+#include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "mrcnn/coco/evaluate.hpp"

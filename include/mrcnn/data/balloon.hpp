@@ -136,9 +136,9 @@ inline io::JsonValue via_entries(const io::JsonValue& root) {
 /// Pictures come in the file's order; their id is the file name. Polygons are filled by `fill_polygon`, rectangles as
 /// polygons, circles and ellipses by `fill_ellipse`; regions without a pixel in the picture are left out.
 ///
-/// Throws: FormatError with the file, the entry and the field when something is missing, of another kind or out of range,
-/// for points and lines, and when a picture is listed twice, missing or of an unknown format: sizes are read from the
-/// pictures' headers, because VIA's files have none. Source: matterport's BalloonDataset and VIA 2.0's format.
+/// Throws: FormatError with the file, the entry and the field when something is missing, of another kind or out of
+/// range, for points and lines, and when a picture is listed twice, missing or of an unknown format: sizes are read
+/// from the pictures' headers, because VIA's files have none. Source: matterport's BalloonDataset and VIA 2.0's format.
 inline Dataset via_dataset(const io::JsonDocument& annotations, const ViaDatasetOptions& options = {}) {
   Dataset dataset;
   const std::int32_t class_id = dataset.add_class(options.source, 1, options.class_name);

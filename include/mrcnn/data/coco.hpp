@@ -30,8 +30,8 @@ struct CocoFiles {
   std::string images;       ///< the folder that its file names start from
 };
 
-/// Where COCO itself keeps a subset under `root`: `annotations/instances_<subset><year>.json` and the folder of pictures
-/// `<subset><year>`, or `images/<subset><year>` when only that is there.
+/// Where COCO itself keeps a subset under `root`: `annotations/instances_<subset><year>.json` and the folder of
+/// pictures `<subset><year>`, or `images/<subset><year>` when only that is there.
 ///
 /// @param subset  train or val; of 2014 also minival and valminusminival (called val35k too), the two parts of val that
 ///                Detectron's and matterport's numbers are about; their pictures are those of val
@@ -159,15 +159,15 @@ inline std::unordered_map<std::int64_t, std::vector<std::uint32_t>> annotations_
 /// @param annotations   an instances file, see `coco::read_annotations`; kept, because masks are made from it on demand
 /// @param image_folder  the folder that its file names start from
 ///
-/// Classes are the categories by ascending id (COCO's 90 ids become 1 to 80), pictures come by ascending id. A mask is the
-/// union of the polygons, or the run lengths; objects whose mask has no pixel are left out, and the file's own bbox is
-/// ignored. A crowd whose run lengths have another size than its picture covers all of it. Annotations of a category or a
-/// picture that the file does not list count for nothing, as in pycocotools (coco/check.hpp finds them). Pictures are
-/// read as they are stored: COCO's masks ignore a camera's Orientation tag.
+/// Classes are the categories by ascending id (COCO's 90 ids become 1 to 80), pictures come by ascending id. A mask is
+/// the union of the polygons, or the run lengths; objects whose mask has no pixel are left out, and the file's own bbox
+/// is ignored. A crowd whose run lengths have another size than its picture covers all of it. Annotations of a category
+/// or a picture that the file does not list count for nothing, as in pycocotools (coco/check.hpp finds them). Pictures
+/// are read as they are stored: COCO's masks ignore a camera's Orientation tag.
 ///
-/// Throws: FormatError when a picture is listed twice or has no pixels; Error for a category that the file does not have.
-/// `Dataset::instances` throws a FormatError that names the file and the annotation when a mask can not be made, or does
-/// not have its picture's size.
+/// Throws: FormatError when a picture is listed twice or has no pixels; Error for a category that the file does not
+/// have. `Dataset::instances` throws a FormatError that names the file and the annotation when a mask can not be made,
+/// or does not have its picture's size.
 /// O(A + I log I) for A annotations and I pictures; no mask is decoded. Source: matterport's CocoDataset.
 inline Dataset coco_dataset(coco::Annotations annotations, const std::string& image_folder,
                             const CocoDatasetOptions& options = {}) {

@@ -76,8 +76,8 @@ struct ImageContent {
 
 /// The classes and pictures of one or several sources.
 ///
-/// Classes are numbered in the order in which they are added, from 1; 0 is the background, "BG" of source "". Pictures are
-/// numbered from 0. Nothing has to be prepared: the numbers hold from the moment a class or picture is other.
+/// Classes are numbered in the order in which they are added, from 1; 0 is the background, "BG" of source "". Pictures
+/// are numbered from 0. Nothing has to be prepared: the numbers hold from the moment a class or picture is added.
 ///
 /// A value: copies share what they read masks from, not the lists. Const members are safe to call from several threads.
 /// Lookups take logarithmic time. Source of the registry's rules: matterport's `utils.Dataset`.
@@ -111,7 +111,7 @@ class Dataset {
   }
 
   /// Adds all classes and pictures of another data set. Throws: Error when a picture is there already; then nothing is
-  /// other.
+  /// added.
   void append(Dataset other);
 
   /// All classes, and these of the pictures, in this order. Throws: Error for a number out of range or named twice.
@@ -184,8 +184,8 @@ class Dataset {
       if (classes_[i].source == source) ids.push_back(static_cast<std::int32_t>(i));
     return ids;
   }
-  /// For each class number 1 where the picture's source knows the class, else 0: a network learns nothing from a picture
-  /// about classes that nobody looked for in it.
+  /// For each class number 1 where the picture's source knows the class, else 0: a network learns nothing from a
+  /// picture about classes that nobody looked for in it.
   std::vector<std::int32_t> active_class_ids(index_t index) const {
     std::vector<std::int32_t> active(classes_.size());
     for (const std::int32_t id : source_class_ids(image(index).source)) active[static_cast<std::size_t>(id)] = 1;

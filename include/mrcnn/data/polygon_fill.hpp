@@ -13,8 +13,8 @@
 #include "mrcnn/core/error.hpp"
 #include "mrcnn/detail/float_ops.hpp"
 
-// Outlines to masks by the rule of scikit-image: a vertex (x, y) with whole numbers lies on the centre of a pixel. (COCO's
-// own rule, where it lies on a corner, is that of coco/polygon.hpp.)
+// Outlines to masks by the rule of scikit-image: a vertex (x, y) with whole numbers lies on the centre of a pixel.
+// (COCO's own rule, where it lies on a corner, is that of coco/polygon.hpp.)
 
 namespace mrcnn::data {
 
@@ -174,21 +174,20 @@ class PolygonFill {
 
 }  // namespace detail
 
-/// The pixels of a polygon in a picture of height x width, by the rule of `skimage.draw.polygon(y, x, shape)`, to the bit.
+/// The pixels of a polygon in a picture of height x width, by the rule of `skimage.draw.polygon(y, x, shape)`, to the
+/// bit.
 ///
-/// A pixel belongs to the polygon when its centre, at whole coordinates, lies inside by the even-odd rule, on an edge or on
-/// a vertex (up to 1e-12): outlines are inclusive, so the rectangle through (1, 1) and (3, 2) has 3 x 2 pixels. Where two
-/// parts of the outline cover an area twice, it is outside.
+/// A pixel belongs to the polygon when its centre, at whole coordinates, lies inside by the even-odd rule, on an edge
+/// or on a vertex (up to 1e-12): outlines are inclusive, so the rectangle through (1, 1) and (3, 2) has 3 x 2 pixels.
+/// Where two parts of the outline cover an area twice, it is outside.
 ///
 /// @param x, y  the vertices, in pixels; the last one is joined with the first; two of them are two points, no line
 ///
 /// What lies outside the picture is left out. No vertices give an empty mask.
-/// Throws: ShapeError when x and y differ in length, for a coordinate that is NaN or beyond 1e9, and for
-/// negative extents;
-/// FormatError from 2^32 pixels on.
-/// Time grows with the polygon's bounding box inside the picture and with the rows that its edges cross, memory with
-/// the vertices and the outline. Source of the rule: scikit-image 0.26 (the same since 0.16); matterport's balloon sample
-/// fills its polygons so.
+/// Throws: ShapeError when x and y differ in length, for a coordinate that is NaN or beyond 1e9, and for negative
+/// extents; FormatError from 2^32 pixels on.
+/// Time grows with the polygon's bounding box inside the picture and with the rows that its edges cross, memory with the
+/// vertices and the outline. Source of the rule: scikit-image 0.26; matterport's balloon sample fills its polygons so.
 inline coco::Rle fill_polygon(std::span<const double> x, std::span<const double> y, index_t height, index_t width) {
   detail::check_mask_extents("fill_polygon", height, width);
   if (x.size() != y.size())
@@ -221,8 +220,8 @@ struct Ellipse {
 /// `skimage.draw.ellipse` and `skimage.draw.disk`.
 ///
 /// What lies outside the picture is left out. A radius of 0 gives an empty mask.
-/// Throws: ShapeError for a number that is NaN or beyond 1e9, a negative radius and negative extents; FormatError from 2^32
-/// pixels on. Time grows with the bounding box inside the picture.
+/// Throws: ShapeError for a number that is NaN or beyond 1e9, a negative radius and negative extents; FormatError from
+/// 2^32 pixels on. Time grows with the bounding box inside the picture.
 inline coco::Rle fill_ellipse(const Ellipse& ellipse, index_t height, index_t width) {
   detail::check_mask_extents("fill_ellipse", height, width);
   for (const double number : {ellipse.x, ellipse.y, ellipse.radius_x, ellipse.radius_y, ellipse.angle})

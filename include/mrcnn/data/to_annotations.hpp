@@ -16,10 +16,11 @@ namespace mrcnn::data {
 
 /// Any data set as COCO's records, to evaluate detections on it with coco/evaluate.hpp or to write it to a file.
 ///
-/// images[i] is picture i and categories[k - 1] class k, under the ids of their source where there is only one source and
-/// it gives its pictures numbers; else pictures and classes are numbered from 1. The annotations are numbered from 1, in
-/// the pictures' order; area and bbox are those of the mask, the segmentation is its run lengths. Classes keep their whole
-/// names. Where the source does not say how large a picture is, the first mask does, and without one the size is 0 x 0.
+/// images[i] is picture i and categories[k - 1] class k, under the ids of their source where there is only one source
+/// and it gives its pictures numbers; else pictures and classes are numbered from 1. The annotations are numbered from
+/// 1, in the pictures' order; area and bbox are those of the mask, the segmentation is its run lengths. Classes keep
+/// their whole names. Where the source does not say how large a picture is, the first mask does, and without one the
+/// size is 0 x 0.
 ///
 /// Makes every mask: time and memory grow with all of them. Throws: what `Dataset::instances` throws.
 inline coco::Annotations to_annotations(const Dataset& dataset, std::string name = "data set") {

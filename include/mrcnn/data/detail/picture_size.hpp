@@ -68,8 +68,8 @@ inline std::string what_it_seems(std::span<const std::uint8_t> bytes, const std:
 
 /// The size of the picture in a file, without decoding it; as it is to be seen when `oriented`.
 ///
-/// Throws: FormatError when the file can not be read, or its header tells no size. Damage further on is found by whoever
-/// reads the pixels.
+/// Throws: FormatError when the file can not be read, or its header tells no size. Damage further on is found by
+/// whoever reads the pixels.
 inline PictureSize read_picture_size(const std::string& path, bool oriented) {
   const io::detail::InputFile file(path);
   constexpr std::uint64_t most_pixels = std::uint64_t{1} << 28;  // as in io::read_image
