@@ -5,7 +5,7 @@
 # compiler's errors name are what is not supported.
 cmake_minimum_required(VERSION 3.24)
 separate_arguments(FLAGS UNIX_COMMAND "${FLAGS}")
-set(elements float32 float64 bfloat16 half uint8 int32)
+set(elements float32 float64 bfloat16 half uint8 int32 uint32)
 set(layouts dense NCHW strided)
 
 file(STRINGS "${SOURCE_DIR}/tests/support_matrix/probes.hpp" probes REGEX "^void probe_")

@@ -267,6 +267,25 @@ TEST_CASE("fuzz: run lengths") {
       expect_rles(c, rles, planes.extent(0), planes.extent(1), planes.extent(2));
     });
   });
+  fuzz("encode_mask_bits", 1, [](auto& c) {
+    c.allow_format_errors();
+    const index_t n = c.draw.extent(3);
+    const bool any_height = c.draw.once_in(8);
+    const index_t height = any_height ? c.draw.whole() : c.draw.extent();
+    const index_t width = c.draw.extent();
+    const index_t per_column = any_height || c.draw.once_in(8) ? c.draw.extent(3) : (height + 31) / 32;
+    std::vector<std::uint32_t> words;
+    for (index_t i = n * width * per_column; i > 0; --i) words.push_back(c.draw.below(c.draw.coin() ? 2 : 0x7FFFFFFF));
+    const auto bits = given_elements<std::uint32_t>(c, {n, width, per_column}, words);
+    const bool enough = c.draw.coin();
+    const auto counts = wanted<std::uint32_t>(c, {enough ? n * (32 * per_column * width + 1) : c.draw.extent()});
+    const auto offsets = wanted<index_t>(c, {n + 1});
+    if (!c.call([&](const auto& backend) { encode_mask_bits(backend, bits, height, counts, offsets); })) return;
+    c.call_and_wait([&](const auto& backend) {
+      const auto rles = encoded_masks_to_host(backend, counts, offsets, height, bits.extent(1));
+      expect_rles(c, rles, bits.extent(0), height, bits.extent(1));
+    });
+  });
   fuzz("encoded_masks_to_host", 1, [](auto& c) {  // of counts and offsets that encode_masks has not written
     c.allow_format_errors();
     const index_t n = c.draw.extent(4);

@@ -468,6 +468,12 @@ const Row rows[] = {
        const auto counts = a.view<std::uint32_t>("counts", {20});
        encode_masks(a.backend, planes, counts, a.view<index_t>("offsets", {3}, 0, "[3]"));
      }},
+    {"encode_mask_bits",
+     [](Arguments& a) {
+       const auto bits = a.view<std::uint32_t>("bits", {2, 3, 2}, 2, "[any, any, 2]");
+       const auto counts = a.view<std::uint32_t>("counts", {20});
+       encode_mask_bits(a.backend, bits, 40, counts, a.view<index_t>("offsets", {3}, 0, "[3]"));
+     }},
     {"resize",
      [](Arguments& a) {
        const auto source = a.view<Bytes>("source", {2, 3, 3, 2}, 1);

@@ -106,6 +106,70 @@ TEST_CASE("encode_masks: in a workspace; wrong shapes are named") {
   CHECK_THROWS_AS(encode_masks(backend, huge, counts, wrong), FormatError);
 }
 
+/// The bits of planes, with garbage behind the last row.
+std::vector<std::uint32_t> bits_of(const std::vector<std::uint8_t>& pixels, index_t n, index_t height, index_t width,
+                                   Draw& draw) {
+  std::vector<std::uint32_t> bits;
+  for (index_t i = 0; i < n; ++i)
+    for (index_t x = 0; x < width; ++x)
+      for (index_t y = 0; y < (height + 31) / 32 * 32; ++y) {
+        if (y % 32 == 0) bits.push_back(0);
+        const bool inside = y < height;
+        const bool one =
+            inside ? pixels[static_cast<std::size_t>((i * height + y) * width + x)] != 0 : draw.integer(0, 1) == 1;
+        if (one) bits.back() |= std::uint32_t{1} << (y % 32);
+      }
+  return bits;
+}
+
+TEST_CASE_TEMPLATE("encode_mask_bits: COCO's example, worked by hand", Backend, MRCNN_TEST_BACKENDS) {
+  const auto backend = make_backend<Backend>();
+  // Columns 000, 010, 110, 111, from the top: 0, 2, 3, 7; with the last in a mask of its own, the bits above are garbage.
+  const auto bits = tensor<std::uint32_t>(backend, {1, 4, 1}, {0, 2, 0xFFFFFFF3U, 7});
+  auto counts = make_tensor<std::uint32_t>(backend, {8});
+  auto offsets = make_tensor<index_t>(backend, {2});
+  encode_mask_bits(backend, bits, 3, counts, offsets);
+  CHECK(to_host(backend, offsets) == std::vector<index_t>{0, 6});
+  CHECK(to_host(backend, counts) == std::vector<std::uint32_t>{4, 1, 1, 2, 1, 3, 0, 0});
+}
+
+TEST_CASE_TEMPLATE("encode_mask_bits: equals coco::encode, for heights around a word", Backend, MRCNN_TEST_BACKENDS) {
+  const auto backend = make_backend<Backend>();
+  Draw draw(9);
+  const index_t sizes[][2] = {{1, 1}, {31, 4}, {32, 5}, {33, 3}, {64, 2}, {65, 7}};
+  for (const auto& size : sizes) {
+    const index_t height = size[0], width = size[1], n = 3;
+    CAPTURE(height);
+    std::vector<std::uint8_t> pixels;
+    for (index_t p = 0; p < n * height * width; ++p) pixels.push_back(draw.integer(0, 3) == 0 ? 1 : 0);
+    const auto bits =
+        tensor<std::uint32_t>(backend, {n, width, (height + 31) / 32}, bits_of(pixels, n, height, width, draw));
+    auto counts = make_tensor<std::uint32_t>(backend, {n * (height * width + 1)});
+    auto offsets = make_tensor<index_t>(backend, {n + 1});
+    encode_mask_bits(backend, bits, height, counts, offsets);
+    const auto rles = encoded_masks_to_host(backend, counts, offsets, height, width);
+    REQUIRE(rles.size() == 3);
+    for (index_t i = 0; i < n; ++i)
+      CHECK(rles[static_cast<std::size_t>(i)] ==
+            coco::encode({pixels.data() + i * height * width, {height, width}, {width, 1}}));
+  }
+}
+
+TEST_CASE("encode_mask_bits: no masks, no pixels, wrong shapes") {
+  const HostBackend backend(2);
+  auto counts = make_tensor<std::uint32_t>(backend, {2});
+  auto offsets = make_tensor<index_t>(backend, {3});
+  encode_mask_bits(backend, make_tensor<std::uint32_t>(backend, {2, 5, 0}), 0, counts, offsets);
+  CHECK(to_host(backend, offsets) == std::vector<index_t>{0, 1, 2});
+  encode_mask_bits(backend, make_tensor<std::uint32_t>(backend, {2, 0, 2}), 40, counts, offsets);
+  CHECK(to_host(backend, counts) == std::vector<std::uint32_t>{0, 0});
+  const auto bits = make_tensor<std::uint32_t>(backend, {2, 5, 1});
+  CHECK_THROWS_WITH_AS(encode_mask_bits(backend, bits, 33, counts, offsets),
+                       "encode_mask_bits: bits has shape [2, 5, 1], expected [any, any, 2]", ShapeError);
+  CHECK_THROWS_WITH_AS(encode_mask_bits(backend, bits, -1, counts, offsets),
+                       "Rle: a mask of -1 x 5 pixels, expected fewer than 2^32 pixels", FormatError);
+}
+
 TEST_CASE("encoded_masks_to_host: offsets that nobody has encoded are refused, not followed") {
   const HostBackend backend(1);
   const auto counts = tensor<std::uint32_t>(backend, {2}, {1, 3});

@@ -27,6 +27,7 @@ using float32 = float;
 using float64 = double;
 using uint8 = std::uint8_t;
 using int32 = std::int32_t;
+using uint32 = std::uint32_t;
 using dense = layout_right;
 using NCHW = layout_nchw;
 using strided = layout_stride;
@@ -286,6 +287,11 @@ template <class B, class T, class L>
 void probe_encode_masks() {
   With<B> w;
   encode_masks(w.b, tensor<B, T, 3, L>(), tensor<B, std::uint32_t, 1>(), tensor<B, index_t, 1>());
+}
+template <class B, class T, class L>
+void probe_encode_mask_bits() {
+  With<B> w;
+  encode_mask_bits(w.b, tensor<B, T, 3, L>(), 1, tensor<B, std::uint32_t, 1>(), tensor<B, index_t, 1>());
 }
 
 // Images.

@@ -15,8 +15,7 @@ namespace detail {
 
 /// Masks as bits, column by column: a word holds 32 rows of a column, the first one lowest.
 struct MaskBits {
-  const std::uint8_t* planes;
-  std::uint32_t* words;  // [N, W, words_per_column]
+  const std::uint32_t* words;  // [N, W, words_per_column]; bits behind the last row do not matter
   index_t height;
   index_t width;
 
@@ -39,7 +38,9 @@ struct MaskBits {
 
 /// One word (mask, word of a column, column): neighbouring indices read neighbouring pixels.
 struct PackMaskFunctor {
+  const std::uint8_t* planes;
   MaskBits bits;
+  std::uint32_t* words;
 
   MRCNN_HOST_DEVICE void operator()(index_t i) const {
     const index_t per_column = bits.words_per_column();
@@ -47,10 +48,10 @@ struct PackMaskFunctor {
     const index_t word = i / bits.width % per_column;
     const index_t n = i / (bits.width * per_column);
     const index_t rows = min(bits.height - 32 * word, index_t{32});
-    const std::uint8_t* pixel = bits.planes + (n * bits.height + 32 * word) * bits.width + x;
+    const std::uint8_t* pixel = planes + (n * bits.height + 32 * word) * bits.width + x;
     std::uint32_t packed = 0;
     for (index_t y = 0; y < rows; ++y) packed |= static_cast<std::uint32_t>(pixel[y * bits.width] != 0 ? 1U : 0U) << y;
-    bits.words[(n * bits.width + x) * per_column + word] = packed;
+    words[(n * bits.width + x) * per_column + word] = packed;
   }
 };
 
@@ -118,6 +119,24 @@ struct RunLengthFunctor {
   }
 };
 
+/// The run lengths of `masks` masks, see `encode_masks`.
+template <class Backend, class Counts, class Offsets>
+void encode_bits(const Backend& backend, const MaskBits& bits, index_t masks, const Counts& counts,
+                 const Offsets& offsets) {
+  const index_t columns = masks * bits.width;
+  const index_t capacity = counts.extent(0);
+  const auto pixels = static_cast<std::uint32_t>(bits.height * bits.width);
+  auto changes = make_tensor<index_t>(backend, {columns + 1});
+  auto first = make_tensor<index_t>(backend, {columns + 1});
+  auto positions = make_tensor<std::uint32_t>(backend, {capacity});
+  backend.parallel_for(columns + 1, CountChangesFunctor{bits, columns, changes.data()}, 64);
+  backend.exclusive_scan(changes.data(), first.data(), columns + 1);
+  backend.parallel_for(columns, WriteChangesFunctor{bits, first.data(), capacity, positions.data()}, 64);
+  backend.parallel_for(masks + 1, WriteOffsetsFunctor{first.data(), masks, bits.width, capacity, pixels, offsets.data(),
+                                                      positions.data()});
+  backend.parallel_for(capacity, RunLengthFunctor{positions.data(), offsets.data(), masks, pixels, counts.data()});
+}
+
 }  // namespace detail
 
 /// Turns planes into COCO's run lengths where they lie: nothing leaves the backend.
@@ -139,33 +158,45 @@ void encode_masks(const Backend& backend, const Planes& planes, Counts&& counts,
   const auto o = output<index_t, 1>(backend, offsets, "encode_masks", "offsets", {p.extent(0) + 1});
   coco::detail::check_rle_size(p.extent(1), p.extent(2));
   const index_t n = p.extent(0);
-  const index_t pixels = p.extent(1) * p.extent(2);
-  const index_t height = pixels > 0 ? p.extent(1) : 0;
-  const index_t width = pixels > 0 ? p.extent(2) : 0;
-  const index_t words = detail::ceil_div(height, index_t{32});
-  auto packed = make_tensor<std::uint32_t>(backend, {n, width, words});
-  auto changes = make_tensor<index_t>(backend, {n * width + 1});
-  auto first = make_tensor<index_t>(backend, {n * width + 1});
-  auto positions = make_tensor<std::uint32_t>(backend, {c.extent(0)});
-  const detail::MaskBits bits{p.data(), packed.data(), height, width};
-  backend.parallel_for(packed.size(), detail::PackMaskFunctor{bits}, 256);
-  backend.parallel_for(n * width + 1, detail::CountChangesFunctor{bits, n * width, changes.data()}, 64);
-  backend.exclusive_scan(changes.data(), first.data(), n * width + 1);
-  backend.parallel_for(n * width, detail::WriteChangesFunctor{bits, first.data(), c.extent(0), positions.data()}, 64);
-  backend.parallel_for(
-      n + 1, detail::WriteOffsetsFunctor{first.data(), n, width, c.extent(0), static_cast<std::uint32_t>(pixels),
-                                         o.data(), positions.data()});
-  backend.parallel_for(c.extent(0), detail::RunLengthFunctor{positions.data(), o.data(), n,
-                                                             static_cast<std::uint32_t>(pixels), c.data()});
+  const bool empty = p.extent(1) == 0 || p.extent(2) == 0;
+  const index_t height = empty ? 0 : p.extent(1);
+  const index_t width = empty ? 0 : p.extent(2);
+  auto packed = make_tensor<std::uint32_t>(backend, {n, width, detail::ceil_div(height, index_t{32})});
+  const detail::MaskBits bits{packed.data(), height, width};
+  backend.parallel_for(packed.size(), detail::PackMaskFunctor{p.data(), bits, packed.data()}, 256);
+  detail::encode_bits(backend, bits, n, c, o);
 }
 
-/// The masks of `encode_masks`, on the host.
+/// As `encode_masks`, of masks that are bits already, column by column: COCO's order, so that nothing is turned round.
 ///
-/// @param counts, offsets  as `encode_masks` has written them
-/// @param height, width    of the planes
+/// @param bits    [N, W, ceil(height / 32)] uint32: a word holds 32 rows of a column, the first one in its lowest bit. Bits
+///                behind the last row are ignored
+/// @param height  of the masks, in pixels
+/// @param counts, offsets  [C] and [N + 1], as in `encode_masks`
+///
+/// Synchronisation: enqueued on the backend; does not wait. Determinism: identical on every backend.
+/// Throws: ShapeError; FormatError for masks of 2^32 pixels or more, or a negative height. Complexity: O(N W height / 32).
+/// Scratch: 16 bytes a column, 4 C bytes.
+template <class Backend, class Bits, class Counts, class Offsets>
+void encode_mask_bits(const Backend& backend, const Bits& bits, index_t height, Counts&& counts, Offsets&& offsets) {
+  const index_t words = height / 32 + (height % 32 > 0 ? 1 : 0);
+  const auto b =
+      input<std::uint32_t, 3>(backend, bits, "encode_mask_bits", "bits", {any, any, height < 0 ? any : words});
+  const auto c = output<std::uint32_t, 1>(backend, counts, "encode_mask_bits", "counts", {any});
+  const auto o = output<index_t, 1>(backend, offsets, "encode_mask_bits", "offsets", {b.extent(0) + 1});
+  coco::detail::check_rle_size(height, b.extent(1));
+  const bool empty = height == 0 || b.extent(1) == 0;
+  const detail::MaskBits masks{b.data(), empty ? 0 : height, empty ? 0 : b.extent(1)};
+  detail::encode_bits(backend, masks, b.extent(0), c, o);
+}
+
+/// The masks of `encode_masks` or `encode_mask_bits`, on the host.
+///
+/// @param counts, offsets  as one of them has written them
+/// @param height, width    of the masks
 ///
 /// Synchronisation: waits for the backend. Throws: ShapeError when counts was too short for the masks, naming the length
-/// that it needs; FormatError when the counts do not add up, that is when they were not written by `encode_masks`.
+/// that it needs; FormatError when the counts do not add up, that is when they were not written by one of them.
 template <class Backend, class Counts, class Offsets>
 std::vector<coco::Rle> encoded_masks_to_host(const Backend& backend, const Counts& counts, const Offsets& offsets,
                                              index_t height, index_t width) {
