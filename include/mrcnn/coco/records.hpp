@@ -28,16 +28,16 @@ struct ImageRecord {
   std::int64_t id = 0;
   index_t height = 0;
   index_t width = 0;
-  std::string file_name;
-  std::string extra;
+  std::string file_name = {};
+  std::string extra = {};
 };
 
 /// A class of objects.
 struct CategoryRecord {
   std::int64_t id = 0;
-  std::string name;
-  std::string supercategory;
-  std::string extra;
+  std::string name = {};
+  std::string supercategory = {};
+  std::string extra = {};
 };
 
 /// An object in a picture, or a crowd of them.
@@ -46,19 +46,19 @@ struct Annotation {
   std::int64_t image_id = 0;
   std::int64_t category_id = 0;
   bool is_crowd = false;
-  std::optional<double> area;
-  std::optional<BoxXywh> bbox;
-  Segmentation segmentation;
-  std::string extra;
+  std::optional<double> area = {};
+  std::optional<BoxXywh> bbox = {};
+  Segmentation segmentation = {};
+  std::string extra = {};
 };
 
 /// An instances file.
 struct Annotations {
-  std::string name;  ///< of the file, for messages
+  std::string name = {};  ///< of the file, for messages
   std::vector<ImageRecord> images;
   std::vector<CategoryRecord> categories;
   std::vector<Annotation> annotations;
-  std::string extra;  ///< other members at the top, such as info and licenses, as JSON
+  std::string extra = {};  ///< other members at the top, such as info and licenses, as JSON
 };
 
 /// A detection, as results files hold them: with a box, a mask or both.
@@ -66,8 +66,8 @@ struct Result {
   std::int64_t image_id = 0;
   std::int64_t category_id = 0;
   double score = 0;
-  std::optional<BoxXywh> bbox;
-  Segmentation segmentation;
+  std::optional<BoxXywh> bbox = {};
+  Segmentation segmentation = {};
 };
 
 }  // namespace mrcnn::coco
