@@ -12,7 +12,7 @@ using namespace mrcnn;
 TEST_CASE("80 categories by ascending id, with the gaps of the data set") {
   std::set<std::int32_t> ids;
   std::set<std::string_view> names;
-  for (const auto& category : coco::categories) {
+  for (const auto& category : coco::official_categories) {
     CHECK((ids.empty() || category.id > *ids.rbegin()));
     ids.insert(category.id);
     names.insert(category.name);
@@ -24,12 +24,12 @@ TEST_CASE("80 categories by ascending id, with the gaps of the data set") {
 }
 
 TEST_CASE("a class index of the network is a place in the list") {
-  CHECK(coco::categories[1 - 1].name == "person");
-  CHECK(coco::categories[12 - 1].name == "stop sign");
-  CHECK(coco::categories[12 - 1].id == 13);
-  CHECK(coco::categories[61 - 1].name == "dining table");
-  CHECK(coco::categories[61 - 1].id == 67);
-  CHECK(coco::categories[80 - 1].name == "toothbrush");
+  CHECK(coco::official_categories[1 - 1].name == "person");
+  CHECK(coco::official_categories[12 - 1].name == "stop sign");
+  CHECK(coco::official_categories[12 - 1].id == 13);
+  CHECK(coco::official_categories[61 - 1].name == "dining table");
+  CHECK(coco::official_categories[61 - 1].id == 67);
+  CHECK(coco::official_categories[80 - 1].name == "toothbrush");
 }
 
 TEST_CASE("the list is recognised, and no other") {

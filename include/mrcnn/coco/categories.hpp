@@ -16,8 +16,8 @@ struct Category {
   std::string_view name;
 };
 
-/// The 80 categories of 2014 to 2017 by ascending id: class index i, from 1, is `categories[i - 1]`.
-inline constexpr std::array<Category, 80> categories{{
+/// The 80 categories of 2014 to 2017 by ascending id: class index i, from 1, is `official_categories[i - 1]`.
+inline constexpr std::array<Category, 80> official_categories{{
     {1, "person"},         {2, "bicycle"},       {3, "car"},
     {4, "motorcycle"},     {5, "airplane"},      {6, "bus"},
     {7, "train"},          {8, "truck"},         {9, "boat"},
@@ -50,13 +50,13 @@ inline constexpr std::array<Category, 80> categories{{
 /// The names of the 80 categories, without the background.
 inline std::vector<std::string> category_names() {
   std::vector<std::string> names;
-  for (const Category& category : categories) names.emplace_back(category.name);
+  for (const Category& category : official_categories) names.emplace_back(category.name);
   return names;
 }
 
 /// Whether these are the names of COCO's 80 categories, in their order.
 inline bool are_category_names(const std::vector<std::string>& names) {
-  return std::equal(names.begin(), names.end(), categories.begin(), categories.end(),
+  return std::equal(names.begin(), names.end(), official_categories.begin(), official_categories.end(),
                     [](const std::string& name, const Category& category) { return name == category.name; });
 }
 
