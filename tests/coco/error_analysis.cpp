@@ -198,6 +198,20 @@ TEST_CASE("an excused detection repairs an object only where it counts") {
   CHECK(counts(analysis) == std::vector<std::int64_t>{0, 0, 0, 0, 0, 1});
 }
 
+TEST_CASE("a category whose objects a repair takes away leaves tidecv's mean, and stays in pycocotools' one") {
+  Annotations truth = one_object();
+  add_object(truth, 1, 2, {50, 50, 10, 10});
+  const std::vector results{detection(1, 1, 0.9, {10, 10, 10, 10})};
+  ErrorAnalysisOptions options;
+  CHECK(analyze_errors(truth, results).ap == 0.5);
+  CHECK(analyze_errors(truth, results).of(ErrorKind::missed).delta_ap == 0.5);
+  CHECK(analyze_errors(truth, results).false_negatives.delta_ap == 0.5);
+  options.ap_categories = ApCategories::with_objects;
+  CHECK(analyze_errors(truth, results, options).ap == 0.5);
+  CHECK(analyze_errors(truth, results, options).of(ErrorKind::missed).delta_ap == 0.0);
+  CHECK(analyze_errors(truth, results, options).false_negatives.delta_ap == 0.0);
+}
+
 TEST_CASE("the AP is that of 101 recalls") {
   Annotations truth = data_set();
   for (const double x : {0.0, 30.0, 60.0}) add_object(truth, 1, 1, {x, 0, 10, 10});

@@ -44,8 +44,10 @@ inline const char* name_of(ErrorKind kind) {
 
 /// The categories whose AP makes the mean.
 enum class ApCategories : std::uint8_t {
-  seen,          ///< those with objects or detections; without objects the AP is 0: tidecv
-  with_objects,  ///< those with objects: pycocotools, hotcoco
+  /// Those with objects or detections, before and after a repair each; the AP of one without objects is 0: tidecv.
+  seen,
+  /// Those with objects; the AP of one whose objects a repair takes away is 0: pycocotools, hotcoco.
+  with_objects,
 };
 
 /// One error.

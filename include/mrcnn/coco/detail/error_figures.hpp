@@ -45,12 +45,14 @@ class ApCurves {
     if (hit) ranks_[c].push_back(seen_[c]);
   }
 
-  /// The mean AP; none when there is no category for it.
-  std::optional<double> mean(std::span<const std::int64_t> objects, ApCategories which) const {
+  /// The mean AP of the categories that `counted` says; none when there are none.
+  /// @param objects  how many each has; the AP of a category without is 0
+  template <class Counted>
+  std::optional<double> mean(std::span<const std::int64_t> objects, const Counted& counted) const {
     double sum = 0.0;
     std::int64_t count = 0;
     for (std::size_t c = 0; c < seen_.size(); ++c) {
-      if (objects[c] == 0 && (which == ApCategories::with_objects || seen_[c] == 0)) continue;
+      if (!counted(c, objects[c] > 0 || seen_[c] > 0)) continue;
       ++count;
       if (objects[c] > 0) sum += average_precision_of(ranks_[c], objects[c]);
     }
@@ -124,14 +126,19 @@ class ErrorFigures {
         curves.add(point.category, point.detection.hit);
       }
     }
-    return curves.mean(objects, which_);
+    return mean(curves, objects);
   }
   std::optional<double> hits_first() const {
     ApCurves curves(objects_.size());
     for (const bool hits : {true, false})
       for (const Point& point : points_)
         if (!point.detection.excused && point.detection.hit == hits) curves.add(point.category, hits);
-    return curves.mean(objects_, which_);
+    return mean(curves, objects_);
+  }
+  /// `with_objects` keeps its categories when a repair takes their objects away.
+  std::optional<double> mean(const ApCurves& curves, std::span<const std::int64_t> objects) const {
+    return curves.mean(objects,
+                       [&](std::size_t c, bool seen) { return which_ == ApCategories::seen ? seen : objects_[c] > 0; });
   }
   std::vector<std::int64_t> without(std::span<const std::int64_t> gone) const {
     std::vector<std::int64_t> left = objects_;
