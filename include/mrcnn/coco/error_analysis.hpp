@@ -95,7 +95,7 @@ inline ErrorAnalysis list_errors(const PictureGroups& groups, std::span<const Pi
 /// that is taken is an error of localisation, as in tidecv.
 /// Throws: ShapeError for thresholds out of order and iou_type boundary; FormatError for a score of NaN, and for a box or
 /// mask that is missing or can not be used.
-/// Complexity: O(D G) overlaps in each picture, O(N log N) for N detections; 100 bytes for each. Determinism: identical
+/// Complexity: O(D G) overlaps in each picture, O(N log N) for N detections; 150 bytes for each. Determinism: identical
 /// for any number of threads.
 /// Source: Bolya et al., "TIDE: A General Toolbox for Identifying Object Detection Errors", ECCV 2020, and tidecv 1.0.1.
 inline ErrorAnalysis analyze_errors(const Annotations& ground_truth, std::span<const Result> results,
