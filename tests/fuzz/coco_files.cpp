@@ -19,6 +19,7 @@ namespace {
 struct TinyOptions : ReadOptions {
   std::size_t chunk_bytes = 0;
   std::size_t window_bytes = 16;
+  bool plain = false;  ///< by the parser alone
 };
 
 std::size_t rounds() {

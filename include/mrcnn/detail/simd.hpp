@@ -1,9 +1,7 @@
 #ifndef MRCNN_DETAIL_SIMD_HPP
 #define MRCNN_DETAIL_SIMD_HPP
 
-#include <bit>
 #include <cstdint>
-#include <cstring>
 #include <type_traits>
 #include <utility>
 
@@ -143,40 +141,60 @@ class ByteBlock {
  public:
   MRCNN_DETAIL_INLINE explicit ByteBlock(const char* bytes) : bytes_(bytes) {}
 
+#if MRCNN_DETAIL_HAS_X86_TARGETS
   /// Where (byte | also) == value: `also` holds bits that do not matter, which `value` has.
   MRCNN_DETAIL_INLINE std::uint64_t equal(char value, char also = 0) const {
     std::uint64_t bits = 0;
-#if MRCNN_DETAIL_HAS_X86_TARGETS
-    typedef char Bytes __attribute__((vector_size(16)));
-    typedef char Unaligned __attribute__((vector_size(16), aligned(1), may_alias));
-    for (int part = 0; part < 4; ++part) {
-      const Bytes part_bytes = *reinterpret_cast<const Unaligned*>(bytes_ + part * 16);
-      const auto same = reinterpret_cast<Bytes>((part_bytes | also) == value);
-      bits |= static_cast<std::uint64_t>(static_cast<unsigned>(__builtin_ia32_pmovmskb128(same))) << (part * 16);
-    }
-#else
-    constexpr std::uint64_t low_bits = 0x7F7F7F7F7F7F7F7FU;
-    const auto repeat = [](char c) { return std::uint64_t{0x0101010101010101U} * static_cast<unsigned char>(c); };
-    for (int part = 0; part < 8; ++part) {
-      std::uint64_t word = 0;
-      std::memcpy(&word, bytes_ + part * 8, 8);
-      if constexpr (std::endian::native == std::endian::big) word = swapped(word);
-      word = (word | repeat(also)) ^ repeat(value);  // 0 where equal
-      const std::uint64_t top_bits = ~(((word & low_bits) + low_bits) | word | low_bits);
-      bits |= (((top_bits >> 7U) * 0x0102040810204080U) >> 56U) << (part * 8);
-    }
-#endif
+    for (int part = 0; part < 4; ++part) bits |= top_bits((vector(part) | also) == value, part);
+    return bits;
+  }
+  /// Where a byte is a control character below 0x20, or none of ASCII.
+  MRCNN_DETAIL_INLINE std::uint64_t not_printable() const {
+    std::uint64_t bits = 0;
+    for (int part = 0; part < 4; ++part) bits |= top_bits(vector(part) < 0x20, part);
     return bits;
   }
 
  private:
-#if !MRCNN_DETAIL_HAS_X86_TARGETS
-  static std::uint64_t swapped(std::uint64_t word) {
-    std::uint64_t result = 0;
-    for (int byte = 0; byte < 8; ++byte) result |= (word >> (byte * 8) & 0xFFU) << ((7 - byte) * 8);
-    return result;
+  typedef signed char Bytes __attribute__((vector_size(16)));
+  typedef signed char Unaligned __attribute__((vector_size(16), aligned(1), may_alias));
+  typedef char Plain __attribute__((vector_size(16)));
+
+  MRCNN_DETAIL_INLINE Bytes vector(int part) const { return *reinterpret_cast<const Unaligned*>(bytes_ + part * 16); }
+  MRCNN_DETAIL_INLINE static std::uint64_t top_bits(const Bytes& lanes, int part) {
+    const int bits = __builtin_ia32_pmovmskb128(reinterpret_cast<const Plain&>(lanes));
+    return static_cast<std::uint64_t>(static_cast<unsigned>(bits)) << (part * 16);
+  }
+#else
+  std::uint64_t equal(char value, char also = 0) const {
+    return bits_of([&](std::uint64_t word) {
+      word = (word | repeat(also)) ^ repeat(value);  // 0 where equal
+      return ~(((word & low_bits) + low_bits) | word);
+    });
+  }
+  std::uint64_t not_printable() const {
+    return bits_of([](std::uint64_t word) { return ~((word & low_bits) + repeat(0x80 - 0x20)) | word; });
+  }
+
+ private:
+  static constexpr std::uint64_t low_bits = 0x7F7F7F7F7F7F7F7FU;
+
+  static constexpr std::uint64_t repeat(int byte) {
+    return std::uint64_t{0x0101010101010101U} * static_cast<unsigned char>(byte);
+  }
+  /// The top bits of test(word) for eight words, gathered.
+  template <class Test>
+  std::uint64_t bits_of(const Test& test) const {
+    std::uint64_t bits = 0;
+    for (int part = 0; part < 8; ++part) {
+      std::uint64_t word = 0;
+      for (int byte = 7; byte >= 0; --byte) word = word << 8U | static_cast<unsigned char>(bytes_[part * 8 + byte]);
+      bits |= ((((test(word) & ~low_bits) >> 7U) * 0x0102040810204080U) >> 56U) << (part * 8);
+    }
+    return bits;
   }
 #endif
+
   const char* bytes_;
 };
 

@@ -12,9 +12,11 @@
 #include <string_view>
 #include <vector>
 
+#include "mrcnn/coco/detail/plain_records.hpp"
 #include "mrcnn/coco/detail/read_records.hpp"
 #include "mrcnn/coco/records.hpp"
 #include "mrcnn/core/error.hpp"
+#include "mrcnn/detail/host_memory.hpp"
 #include "mrcnn/io/detail/json_array_reader.hpp"
 
 namespace mrcnn::coco::detail {
@@ -48,6 +50,7 @@ struct RecordArray {
     const double wanted = static_cast<double>(size) * (1.0 + 1.15 * share) + 16;
     try {
       all.reserve(std::max(static_cast<std::size_t>(wanted), all.capacity() + all.capacity() / 8));
+      mrcnn::detail::advise_huge_pages(all.data(), all.capacity() * sizeof(Record));
     } catch (const std::bad_alloc&) {  // then it grows as vectors do
     }
   }
@@ -58,8 +61,21 @@ struct RecordArray {
     for (const auto element : elements) {
       if (index >= all.size()) return;  // a chunk before this one has an element that is refused
       Record& target = all[static_cast<std::size_t>(index)];
+      target = Record{};
       read_record(RecordPlace{file, this->record, records, index++, element}, segmentations, target);
     }
+  }
+  /// Reads records as most programs write them; false when one of them is not like that.
+  bool parse_plain(const io::detail::JsonChunk& chunk, std::string_view text, bool segmentations) {
+    if (chunk.repeated > 0) return false;
+    PlainRecords plain(text, segmentations);
+    std::uint64_t index = chunk.first;
+    do {
+      if (index >= all.size()) return false;
+      Record& target = all[static_cast<std::size_t>(index++)];
+      if (!plain.read(target)) return false;
+    } while (plain.comma());
+    return plain.at_end();
   }
   std::vector<Record> take() {
     if (all.capacity() > all.size() + all.size() / 4) all.shrink_to_fit();
@@ -78,6 +94,15 @@ io::detail::JsonArrayReaderOptions reader_options(const Options& options, const 
     result.window_bytes = options.window_bytes;
   }
   return result;
+}
+
+/// Tests also read without the fast way.
+template <class Options>
+bool is_plain_tried(const Options& options) {
+  if constexpr (requires { options.plain; })
+    return options.plain;
+  else
+    return true;
 }
 
 /// The arrays of an instances file.
@@ -118,6 +143,9 @@ std::vector<Result> read_result_array(const io::detail::TextSource& source, cons
   reader.read([&](const auto& chunks, std::uint64_t left) { results.expect(chunks, 0, left); },
               [&](const auto& chunk, const simdjson::dom::array& elements) {
                 results.parse(chunk, elements, source.name(), options.segmentations);
+              },
+              [&](const auto& chunk, std::string_view text) {
+                return is_plain_tried(options) && results.parse_plain(chunk, text, options.segmentations);
               });
   return results.take();
 }
@@ -141,6 +169,11 @@ Annotations read_instances(const io::detail::TextSource& source, const Options& 
         if (chunk.array == 0) images.parse(chunk, elements, source.name(), options.segmentations);
         if (chunk.array == 1) annotations.parse(chunk, elements, source.name(), options.segmentations);
         if (chunk.array == 2) categories.parse(chunk, elements, source.name(), options.segmentations);
+      },
+      [&](const auto& chunk, std::string_view text) {
+        if (!is_plain_tried(options)) return false;
+        if (chunk.array == 0) return images.parse_plain(chunk, text, options.segmentations);
+        return chunk.array == 1 && annotations.parse_plain(chunk, text, options.segmentations);
       });
   Annotations result;
   result.name = source.name();

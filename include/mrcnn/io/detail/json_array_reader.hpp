@@ -20,6 +20,7 @@
 #include "mrcnn/io/detail/file.hpp"
 #include "mrcnn/io/detail/json_problem.hpp"
 #include "mrcnn/io/detail/json_splitter.hpp"
+#include "mrcnn/io/detail/plain_json.hpp"
 
 namespace mrcnn::io::detail {
 
@@ -83,13 +84,19 @@ class JsonArrayReader {
   /// at the top; Cancelled.
   template <class Expect, class Parse>
   simdjson::dom::element read(const Expect& expect, const Parse& parse) {
+    return read(expect, parse, [](const JsonChunk&, std::string_view) { return false; });
+  }
+  /// As above, but parse_plain(chunk, text) comes before `parse`, which is not called where it returns true. Behind the
+  /// text PlainJson::padding bytes can be read.
+  template <class Expect, class Parse, class ParsePlain>
+  simdjson::dom::element read(const Expect& expect, const Parse& parse, const ParsePlain& parse_plain) {
     fill_next();
     while (true) {
       std::swap(window_, next_);
       expect(std::span<const JsonChunk>(window_.chunks), source_.size() - window_.end);
       const bool more = !splitter_.broken() && window_.end < source_.size();
       next_.chunks.clear();
-      parse_window(parse, more);
+      parse_window(parse, parse_plain, more);
       if (options_.progress && !options_.progress(window_.end, source_.size()))
         throw Cancelled(source_.name() + ": reading was cancelled after " + std::to_string(window_.end) + " of " +
                         std::to_string(source_.size()) + " bytes");
@@ -134,7 +141,8 @@ class JsonArrayReader {
     // An element that is larger than a window is read in steps that double, so that it is not moved again and again.
     const auto step =
         static_cast<std::size_t>(std::min<std::uint64_t>(source_.size() - window_.end, std::max(window_bytes_, left)));
-    if (next_.bytes.size() < left + step) next_.bytes = std::vector<char>(left + step);
+    if (next_.bytes.size() < left + step + PlainJson::padding)
+      next_.bytes = std::vector<char>(left + step + PlainJson::padding);
     if (left > 0) std::memcpy(next_.bytes.data(), window_.bytes.data() + left_from, left);
     source_.read(window_.end, next_.bytes.data() + left, step);
     next_.size = left + step;
@@ -145,8 +153,8 @@ class JsonArrayReader {
   }
 
   /// Parses the chunks of `window_`; at the same time the next one is filled, if there is more.
-  template <class Parse>
-  void parse_window(const Parse& parse, bool more) {
+  template <class Parse, class ParsePlain>
+  void parse_window(const Parse& parse, const ParsePlain& parse_plain, bool more) {
     const std::vector<JsonChunk>& chunks = window_.chunks;
     std::vector<std::exception_ptr> problems(chunks.size());
     std::exception_ptr reading;
@@ -156,7 +164,7 @@ class JsonArrayReader {
           fill_next();
         else
           parse_chunk(chunks[static_cast<std::size_t>(i - (more ? 1 : 0))], parsers_[static_cast<std::size_t>(worker)],
-                      parse);
+                      parse, parse_plain);
       } catch (...) {
         (more && i == 0 ? reading : problems[static_cast<std::size_t>(i - (more ? 1 : 0))]) = std::current_exception();
       }
@@ -192,9 +200,10 @@ class JsonArrayReader {
                              : std::string(simdjson::error_message(error)) + ", expected JSON");
   }
 
-  template <class Parse>
-  void parse_chunk(const JsonChunk& chunk, ChunkParser& own, const Parse& parse) const {
+  template <class Parse, class ParsePlain>
+  void parse_chunk(const JsonChunk& chunk, ChunkParser& own, const Parse& parse, const ParsePlain& parse_plain) const {
     const std::string_view text(window_.bytes.data() + chunk.begin, chunk.end - chunk.begin);
+    if (parse_plain(chunk, text)) return;
     simdjson::dom::array elements;
     if (own.parse(text).get_array().get(elements) != simdjson::SUCCESS) parse_each(chunk, text, own, parse);
     parse(chunk, elements);
