@@ -1,7 +1,7 @@
 """A detection problem as large as COCO's val2017, seeded: what coco_peers.py evaluates.
 
-Pictures, objects as polygons, one in a hundred a crowd as run lengths, and detections with boxes or masks: jittered objects,
-wrong classes and inventions. Sizes, classes and the number of objects are spread about as in val2017.
+Pictures, objects as polygons, one in a hundred a crowd as run lengths, and detections with boxes or masks: jittered
+objects, wrong classes and inventions. Sizes, classes and the number of objects are spread about as in val2017.
 """
 
 import json
@@ -33,7 +33,6 @@ class Blobs:
         x = centres[:, :1] + radii[:, :1] * rim * numpy.cos(angles)
         y = centres[:, 1:] + radii[:, 1:] * rim * numpy.sin(angles)
         return numpy.stack([x, y], 2)
-
 
 
 def shoelace(outlines):
