@@ -20,8 +20,8 @@ constexpr const char* images = R"([{"id":7,"height":40,"width":60,"file_name":"a
 constexpr const char* categories = R"([{"id":1,"name":"cat"}])";
 
 std::string object(int id, int image, const std::string& more) {
-  return R"({"id":)" + std::to_string(id) + R"(,"image_id":)" + std::to_string(image) + R"(,"category_id":1,)" + more +
-         "}";
+  return R"({"id":)" + std::to_string(id) + R"(,"image_id":)" + std::to_string(image) +
+         R"(,"category_id":1,"iscrowd":0,)" + more + "}";
 }
 const std::string square = R"("area":100,"bbox":[2,3,10,10],"segmentation":[[2,3,2,13,12,13,12,3]])";
 

@@ -46,8 +46,8 @@ TEST_CASE("all malformed records are told, in the order images, categories, anno
   const CheckedText text(
       std::string(image) + R"(,{"id":"8"},17)", std::string(R"({"name":"dog"},)") + category,
       std::string(R"({"id":5,"image_id":7},{"id":6,"image_id":7,"category_id":1,"bbox":[1,2,3]},)") + good +
-          R"(,{"id":9,"image_id":7,"category_id":1,"area":0,"bbox":[2,3,20,9],"segmentation":"x"})" +
-          R"(,{"id":0,"image_id":7,"category_id":1,"area":200,"bbox":[9,9,20,10],"segmentation":[]})");
+          R"(,{"id":9,"image_id":7,"category_id":1,"area":0,"bbox":[2,3,20,9],"iscrowd":0,"segmentation":"x"})" +
+          R"(,{"id":0,"image_id":7,"category_id":1,"area":200,"bbox":[9,9,20,10],"iscrowd":0,"segmentation":[]})");
   const CheckReport report = check_annotations_file(text.path, {.examples = 9}).report;
   REQUIRE(report.findings.size() == 3);
   const Finding& malformed = report.findings[0];
@@ -68,6 +68,17 @@ TEST_CASE("all malformed records are told, in the order images, categories, anno
   CHECK(report.findings[1].kind == Oddity::annotation_id_zero);
   CHECK(report.findings[2].kind == Oddity::polygons_empty);
   CHECK(report.totals.annotations == 2);
+}
+
+TEST_CASE("annotations without iscrowd are told, among the other errors") {
+  const CheckedText text(image, category,
+                         std::string(good) + R"(,{"id":2,"image_id":7,"category_id":1,"area":200,"bbox":[9,9,20,10]})");
+  const CheckReport report = check_annotations_file(text.path).report;
+  REQUIRE(report.findings.size() == 2);
+  CHECK(report.findings[0].kind == Oddity::crowd_flag_missing);
+  CHECK(report.findings[0].examples.at(0).id == 2);
+  CHECK(report.findings[0].examples.at(0).text == "is in image 7");
+  CHECK(report.findings[1].kind == Oddity::mask_missing);
 }
 
 TEST_CASE("many malformed records: a count, the first examples, the same for any number of threads") {

@@ -5,11 +5,11 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <iterator>
 #include <map>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -32,6 +32,12 @@ namespace mrcnn::coco {
 
 namespace detail {
 
+/// A record does not tell whether its flag was there.
+inline void note_crowd_flag(simdjson::dom::element element, const Annotation& annotation, FindingCollector& findings) {
+  if (element["iscrowd"].error() != simdjson::SUCCESS)
+    findings.add(Oddity::crowd_flag_missing, annotation.id, [&] { return "is in " + image_name(annotation.image_id); });
+}
+
 /// What becomes of an array whose malformed elements are left out.
 template <class Record>
 class LenientArray {
@@ -47,16 +53,17 @@ class LenientArray {
       Record record;
       try {
         read_record(RecordPlace{file, record_, records_, index++, element}, true, record);
+        if constexpr (std::is_same_v<Record, Annotation>) note_crowd_flag(element, record, part.findings);
         part.records.push_back(std::move(record));
       } catch (const FormatError& error) {
-        part.refused.add_for_file(Oddity::malformed_record, std::string(error.what()).substr(file.size() + 2));
+        part.findings.add_for_file(Oddity::malformed_record, std::string(error.what()).substr(file.size() + 2));
       }
     }
     const std::lock_guard lock(mutex_);
     parts_.emplace(chunk.first, std::move(part));
   }
   /// The records that could be read, in the order of the file, and why the others could not.
-  std::vector<Record> take(FindingCollector& refused) {
+  std::vector<Record> take(FindingCollector& findings) {
     std::size_t size = 0;
     for (const auto& part : parts_) size += part.second.records.size();
     std::vector<Record> all;
@@ -64,7 +71,7 @@ class LenientArray {
     while (!parts_.empty()) {
       Part& part = parts_.begin()->second;
       for (Record& record : part.records) all.push_back(std::move(record));
-      refused.merge(std::move(part.refused));
+      findings.merge(std::move(part.findings));
       parts_.erase(parts_.begin());
     }
     return all;
@@ -73,7 +80,7 @@ class LenientArray {
  private:
   struct Part {
     std::vector<Record> records;
-    FindingCollector refused;
+    FindingCollector findings;
   };
 
   const char* record_;
@@ -83,16 +90,14 @@ class LenientArray {
   std::map<std::uint64_t, Part> parts_;  // by the first element of their chunk
 };
 
-/// The findings of reading stand before those of checking: they are errors, and of the first kind.
-inline void put_first(FindingCollector&& refused, CheckReport& report) {
-  std::vector<Finding> all = std::move(refused).take();
-  all.insert(all.end(), std::make_move_iterator(report.findings.begin()),
-             std::make_move_iterator(report.findings.end()));
-  report.findings = std::move(all);
+/// Adds what was found while reading.
+inline void add_findings(FindingCollector&& reading, CheckReport& report) {
+  for (Finding& finding : std::move(reading).take()) report.findings.push_back(std::move(finding));
+  sort_findings(report.findings);
 }
 
 inline Annotations read_leniently(const io::detail::TextSource& source, const CheckOptions& options,
-                                  FindingCollector& refused) {
+                                  FindingCollector& found) {
   LenientArray<ImageRecord> images("image", "images", options.examples);
   LenientArray<Annotation> annotations("annotation", "annotations", options.examples);
   LenientArray<CategoryRecord> categories("category", "categories", options.examples);
@@ -109,14 +114,14 @@ inline Annotations read_leniently(const io::detail::TextSource& source, const Ch
   Annotations file;
   file.name = source.name();
   file.extra = other_members(simdjson::dom::object(skeleton), reader, source.name());
-  file.images = images.take(refused);
-  file.categories = categories.take(refused);
-  file.annotations = annotations.take(refused);
+  file.images = images.take(found);
+  file.categories = categories.take(found);
+  file.annotations = annotations.take(found);
   return file;
 }
 
 inline std::vector<Result> read_results_leniently(const io::detail::TextSource& source, const CheckOptions& options,
-                                                  FindingCollector& refused) {
+                                                  FindingCollector& found) {
   LenientArray<Result> results("result", "", options.examples);
   const auto reading = reader_options(ReadOptions{.threads = options.threads}, "an array of results");
   io::detail::JsonArrayReader reader(source, {}, reading);
@@ -124,7 +129,7 @@ inline std::vector<Result> read_results_leniently(const io::detail::TextSource& 
               [&](const io::detail::JsonChunk& chunk, const simdjson::dom::array& elements) {
                 results.parse(chunk, elements, source.name());
               });
-  return results.take(refused);
+  return results.take(found);
 }
 
 }  // namespace detail
@@ -135,16 +140,19 @@ struct CheckedAnnotations {
   CheckReport report;
 };
 
-/// Reads and checks an annotation file: `check_annotations` of its records, and, where `read_annotations` stops at the
-/// first record that is malformed, all of those. Throws: FormatError when the file can not be read, is not JSON or not
-/// an object with the arrays images and annotations; ShapeError as `check_annotations`.
+/// Reads and checks an annotation file: `check_annotations` of its records; all records that are malformed, where
+/// `read_annotations` stops at the first one; and annotations without the member `iscrowd`.
+///
+/// A file of the size of COCO's train2017 (487 MB) takes five seconds of one core and 0.85 GB. Throws: FormatError when
+/// the file can not be read, is not JSON or not an object with the arrays images and annotations; ShapeError and
+/// Cancelled as `check_annotations`.
 inline CheckedAnnotations check_annotations_file(const std::string& path, const CheckOptions& options = {}) {
   detail::check_options(options);
   const io::detail::InputFile file(path);
-  detail::FindingCollector refused(options.examples);
-  CheckedAnnotations checked{detail::read_leniently(io::detail::TextSource(file), options, refused), {}};
+  detail::FindingCollector found(options.examples);
+  CheckedAnnotations checked{detail::read_leniently(io::detail::TextSource(file), options, found), {}};
   checked.report = check_annotations(checked.annotations, options);
-  detail::put_first(std::move(refused), checked.report);
+  detail::add_findings(std::move(found), checked.report);
   return checked;
 }
 
@@ -155,11 +163,11 @@ inline CheckReport check_results_file(const Annotations& annotations, const std:
                                       const CheckOptions& options = {}) {
   detail::check_options(options);
   const io::detail::InputFile file(path);
-  detail::FindingCollector refused(options.examples);
-  const auto results = detail::read_results_leniently(io::detail::TextSource(file), options, refused);
+  detail::FindingCollector found(options.examples);
+  const auto results = detail::read_results_leniently(io::detail::TextSource(file), options, found);
   CheckReport report = check_results(annotations, results, options);
   report.name = path;
-  detail::put_first(std::move(refused), report);
+  detail::add_findings(std::move(found), report);
   return report;
 }
 

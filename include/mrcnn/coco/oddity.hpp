@@ -46,6 +46,7 @@ enum class Oddity : std::uint8_t {
   // annotations and results
   duplicate_annotation_id,
   annotation_id_zero,
+  crowd_flag_missing,
   unknown_image,
   unknown_category,
   repeated_object,
@@ -190,6 +191,9 @@ inline constexpr std::array oddity_texts{
                "pycocotools 2.0.11 stores a match as the annotation's id and takes 0 for none: the detection of this "
                "object counts as false, and a perfect detector does not reach an AP of 1.",
                "Number the annotations from 1; mrcnn's evaluate has match_id_zero for files that can not change."},
+    OddityText{Oddity::crowd_flag_missing, "crowd_flag_missing", Severity::error, "annotations without iscrowd",
+               "pycocotools 2.0.11 stops with KeyError. mrcnn and other readers take them for single objects.",
+               "Write \"iscrowd\": 0, and 1 for a group that is outlined as a whole."},
     OddityText{Oddity::unknown_image, "unknown_image", Severity::error, "annotations of unknown images",
                "No image has this id. Evaluation leaves these objects out; training loaders stop.",
                "Add the images or remove the annotations."},
@@ -234,7 +238,8 @@ inline constexpr std::array oddity_texts{
                "The area sorts objects into small, medium and large. pycocotools 2.0.11 stops with KeyError.",
                "Fill in the number of pixels of the mask, or width * height of the box where there is no mask."},
     OddityText{Oddity::area_invalid, "area_invalid", Severity::error, "areas that are negative or not finite",
-               "The area belongs to no range, so the object is ignored: it is neither found nor missed.",
+               "A negative or infinite area belongs to no range, so the object is ignored: it is neither found nor "
+               "missed. NaN counts in every range.",
                "Fill in the number of pixels of the mask."},
     OddityText{Oddity::area_zero, "area_zero", Severity::warning, "areas of 0",
                "The object counts as a small one. Some tools leave it out: pycocotools' getAnnIds with an area range "
@@ -265,7 +270,7 @@ inline constexpr std::array oddity_texts{
                "How many pixels the mask has is not known; pycocotools stops with KeyError, or masks match nothing.",
                "Fill in height and width of the image."},
     OddityText{Oddity::ring_too_short, "ring_too_short", Severity::error, "polygons of fewer than three vertices",
-               "Fewer than 6 numbers enclose nothing. As the first of a list pycocotools 2.0.11 stops at them.",
+               "Fewer than 6 numbers enclose nothing; a first polygon of fewer than 4 stops pycocotools 2.0.11.",
                "Remove these polygons."},
     OddityText{Oddity::ring_box, "ring_box", Severity::error, "first polygons of 4 numbers",
                "pycocotools takes a list that begins with 4 numbers for boxes x, y, width, height, not for two "
@@ -321,7 +326,7 @@ inline constexpr std::array oddity_texts{
                "of theirs reaches the threshold.",
                "Leave these detections out."},
     OddityText{Oddity::score_not_finite, "score_not_finite", Severity::error, "scores that are NaN or infinite",
-               "Detections are ranked by score; with NaN the rank is a matter of chance.",
+               "Detections are ranked by score, and NaN has no rank: what it gets is up to the sorting.",
                "Find where the score was computed; a network whose weights are NaN gives such scores."},
     OddityText{Oddity::score_range, "score_range", Severity::warning, "scores outside of [0, 1]",
                "Only the order counts, so evaluation has no trouble, but percentages, logits or a mix of scales look "

@@ -30,6 +30,13 @@ struct Finding {
 
 namespace detail {
 
+/// By severity and kind.
+inline void sort_findings(std::vector<Finding>& findings) {
+  std::sort(findings.begin(), findings.end(), [](const Finding& a, const Finding& b) {
+    return std::pair(describe(a.kind).severity, a.kind) < std::pair(describe(b.kind).severity, b.kind);
+  });
+}
+
 /// Counts findings of each kind, and keeps the first few.
 class FindingCollector {
  public:
@@ -59,9 +66,7 @@ class FindingCollector {
   }
   /// By severity and kind.
   std::vector<Finding> take() && {
-    std::sort(findings_.begin(), findings_.end(), [](const Finding& a, const Finding& b) {
-      return std::pair(describe(a.kind).severity, a.kind) < std::pair(describe(b.kind).severity, b.kind);
-    });
+    sort_findings(findings_);
     return std::move(findings_);
   }
 
