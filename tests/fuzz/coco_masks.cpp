@@ -61,8 +61,8 @@ coco::Segmentation any_segmentation(Garbage& draw) {
       const index_t all = static_cast<index_t>(polygons.coordinates.size());
       index_t end = 0;
       for (index_t ring = draw.extent(4); ring > 0; --ring) {
-        end = draw.once_in(16) ? draw.whole() : std::min(all, end + draw.between(3, 8));
-        polygons.ring_ends.push_back(static_cast<std::uint32_t>(end));
+        end = std::min(all, end + draw.between(3, 8));
+        polygons.ring_ends.push_back(static_cast<std::uint32_t>(draw.once_in(16) ? draw.whole() : end));
       }
       return polygons;
     }
