@@ -4,9 +4,9 @@
     coco_peers.py --program coco_bench --data FOLDER [--rounds 5] [--pycocotools-rounds 1] [--threads 1 2]
                   [--types bbox segm] [--systems ours hotcoco ...] [--json FILE] [--generate]
 
-Makes the problem (seeded) in FOLDER unless it is there: 5,000 pictures, 36,000 objects of 80 classes as polygons, crowds
-as run lengths, 100 detections a picture with boxes and with masks as compressed run lengths. Every measurement is a
-process of its own, which reports the seconds of its parts and its peak memory; the systems take turns, `rounds` times.
+Makes the problem (seeded) in FOLDER unless it is there: 5,000 pictures, 36,000 objects of 80 classes as polygons,
+crowds as run lengths, 100 detections a picture with boxes and with masks as compressed run lengths. Every measurement is
+a process of its own, which reports the seconds of its parts and its peak memory; the systems take turns, `rounds` times.
 The 12 numbers must agree between all. Prints a table for docs/benchmarks.md: medians, and what they are to ours.
 """
 
