@@ -5,9 +5,9 @@
                   [--types bbox segm] [--systems ours hotcoco ...] [--json FILE] [--generate]
 
 Makes the problem (seeded) in FOLDER unless it is there: 5,000 pictures, 36,000 objects of 80 classes as polygons,
-crowds as run lengths, 100 detections a picture with boxes and with masks as compressed run lengths. Every measurement is
-a process of its own, which reports the seconds of its parts and its peak memory; the systems take turns, `rounds` times.
-The 12 numbers must agree between all. Prints a table for docs/benchmarks.md: medians, and what they are to ours.
+crowds as run lengths, 100 detections a picture with boxes and with masks as compressed run lengths. Every measurement
+is a process of its own, which reports the seconds of its parts and its peak memory; the systems take turns, `rounds`
+times. The 12 numbers must agree between all. Prints a table for docs/benchmarks.md: medians, and what they are to ours.
 """
 
 import argparse
