@@ -15,6 +15,7 @@
 #include "evaluate_network.hpp"
 #include "evaluate_pictures.hpp"
 #include "mrcnn/coco/annotations.hpp"
+#include "mrcnn/coco/error_analysis.hpp"
 #include "mrcnn/coco/evaluate.hpp"
 #include "mrcnn/coco/report.hpp"
 #include "outputs.hpp"
@@ -63,6 +64,9 @@ class EvaluateRun {
       evaluations_.push_back(evaluate_type(iou_type_named(type)));
       report += '\n' + type + ":\n" + coco::summary_text(evaluations_.back()) + '\n' +
                 coco::category_table(evaluations_.back(), annotations_.categories);
+      if (wants_errors(evaluations_.back().iou_type)) analyses_.push_back(analyze(evaluations_.back().iou_type));
+      if (command_.errors && wants_errors(evaluations_.back().iou_type))
+        report += '\n' + coco::error_text(analyses_.back());
     }
     const bool complete = make_pictures();
     print_results(report);
@@ -116,10 +120,11 @@ class EvaluateRun {
     options.match_id_zero = command_.match_id_zero;
     options.threads = command_.threads;
     options.image_ids = image_ids();
-    Progress progress(1000, "evaluated", {.memory = true});
+    std::optional<Progress> progress;
     options.progress = [&](index_t done, index_t total) {
-      progress.update(
-          total > 0 ? static_cast<std::int64_t>(static_cast<double>(done) / static_cast<double>(total) * 1000) : 1000);
+      if (!progress)
+        progress.emplace(total, std::string(coco::iou_type_name(type)) + " steps", ProgressOptions{.memory = true});
+      progress->update(done);
       return true;
     };
     return coco::evaluate(annotations_, results_, options);
@@ -138,11 +143,23 @@ class EvaluateRun {
     if (!command_.output) return true;
     draw_curves(*command_.output, annotations_, evaluations_, outputs_);
     bool complete = true;
-    if (command_.images && command_.misses > 0)
-      for (const coco::Evaluation& evaluation : evaluations_)
-        complete =
-            draw_misses(command_, annotations_, results_, image_ids(), evaluation.iou_type, outputs_) && complete;
+    if (draws_misses())
+      for (const coco::ErrorAnalysis& analysis : analyses_)
+        complete = draw_misses(command_, annotations_, results_, analysis, outputs_) && complete;
     return complete;
+  }
+
+  bool draws_misses() const { return command_.output && command_.images && command_.misses > 0; }
+  /// Errors of borders are those of masks.
+  bool wants_errors(coco::IouType type) const {
+    return type != coco::IouType::boundary && (command_.errors || draws_misses());
+  }
+  coco::ErrorAnalysis analyze(coco::IouType type) const {
+    coco::ErrorAnalysisOptions options;
+    options.iou_type = type;
+    options.image_ids = image_ids();
+    options.threads = command_.threads;
+    return coco::analyze_errors(annotations_, results_, options);
   }
 
   const EvaluateCommand& command_;
@@ -155,6 +172,7 @@ class EvaluateRun {
   std::string results_name_;
   std::vector<coco::Result> results_;
   std::vector<coco::Evaluation> evaluations_;
+  std::vector<coco::ErrorAnalysis> analyses_;
 };
 
 }  // namespace

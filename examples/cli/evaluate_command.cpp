@@ -161,6 +161,7 @@ std::optional<EvaluateCommand> parse_evaluate(const std::vector<std::string>& wo
               "--images the worst misses; and for results.json of the network.",
               command.output)
       .option("--misses", "N", "Most misses that are drawn, for each kind of comparison. Default: 20.", misses)
+      .flag("--errors", "Print what kinds of errors there are, and how much AP each kind costs.", command.errors)
       .option("--results-out", "FILE", "The network's results. Default: results.json in --output, else not kept.",
               command.results_out)
       .flag("--resume", "Go on with a run that was interrupted; begin when there is none.", command.resume)

@@ -25,6 +25,7 @@ struct EvaluateCommand {
   std::optional<std::string> output;
   std::optional<std::string> results_out;
   int misses = 20;
+  bool errors = false;
   bool resume = false;
   bool match_id_zero = false;
   bool verbose = false;

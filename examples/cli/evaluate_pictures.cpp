@@ -11,8 +11,8 @@
 #include "counted.hpp"
 #include "evaluate_input.hpp"
 #include "mrcnn/coco/curves.hpp"
-#include "mrcnn/coco/error_analysis.hpp"
 #include "mrcnn/coco/report.hpp"
+#include "mrcnn/coco/segmentation.hpp"
 #include "mrcnn/io/image.hpp"
 #include "mrcnn/vis/curves.hpp"
 #include "mrcnn/vis/draw.hpp"
@@ -170,19 +170,12 @@ void draw_curves(const std::string& folder, const coco::Annotations& annotations
 }
 
 bool draw_misses(const EvaluateCommand& command, const coco::Annotations& annotations,
-                 std::span<const coco::Result> results, const std::optional<std::vector<std::int64_t>>& image_ids,
-                 coco::IouType type, Outputs& outputs) {
-  if (type == coco::IouType::boundary) return true;  // the misses of masks
-  coco::ErrorAnalysisOptions options;
-  options.iou_type = type;
-  options.image_ids = image_ids;
-  options.threads = command.threads;
-  const auto analysis = coco::analyze_errors(annotations, results, options);
+                 std::span<const coco::Result> results, const coco::ErrorAnalysis& analysis, Outputs& outputs) {
   const auto worst = coco::worst_pictures(analysis, static_cast<std::size_t>(command.misses));
   std::map<std::int64_t, const coco::ImageRecord*> images;
   for (const coco::ImageRecord& image : annotations.images) images[image.id] = &image;
 
-  const MissPainter painter(annotations, results, type);
+  const MissPainter painter(annotations, results, analysis.iou_type);
   Progress progress(static_cast<std::int64_t>(worst.size()), "pictures of misses", {.memory = true});
   bool complete = true;
   for (std::size_t i = 0; i < worst.size(); ++i) {
@@ -192,7 +185,7 @@ bool draw_misses(const EvaluateCommand& command, const coco::Annotations& annota
           io::read_image((fs::path(*command.images) / record.file_name).string(), {.apply_exif_orientation = false});
       painter.paint(picture, analysis, worst[i]);
       char rank[64];
-      std::snprintf(rank, sizeof rank, "miss-%s-%03zu-", coco::iou_type_name(type), i + 1);
+      std::snprintf(rank, sizeof rank, "miss-%s-%03zu-", coco::iou_type_name(analysis.iou_type), i + 1);
       const std::string name = rank + fs::path(record.file_name).stem().string() + ".png";
       write_picture((fs::path(*command.output) / name).string(), picture, outputs);
     } catch (const FormatError& error) {

@@ -1,13 +1,12 @@
 #ifndef MRCNN_EXAMPLES_CLI_EVALUATE_PICTURES_HPP
 #define MRCNN_EXAMPLES_CLI_EVALUATE_PICTURES_HPP
 
-#include <cstdint>
-#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "evaluate_command.hpp"
+#include "mrcnn/coco/error_records.hpp"
 #include "mrcnn/coco/evaluation.hpp"
 #include "mrcnn/coco/records.hpp"
 #include "outputs.hpp"
@@ -24,8 +23,7 @@ void draw_curves(const std::string& folder, const coco::Annotations& annotations
 /// in red, what is wrong in blue. A picture that can not be read is named on the error stream and left out.
 /// Returns whether all could be drawn. Throws: FormatError when they can not be written.
 bool draw_misses(const EvaluateCommand& command, const coco::Annotations& annotations,
-                 std::span<const coco::Result> results, const std::optional<std::vector<std::int64_t>>& image_ids,
-                 coco::IouType type, Outputs& outputs);
+                 std::span<const coco::Result> results, const coco::ErrorAnalysis& analysis, Outputs& outputs);
 
 }  // namespace mrcnn::cli
 

@@ -62,7 +62,7 @@ void Outputs::make_folder(const std::string& path) {
   const std::lock_guard lock(outputs_mutex());
   std::error_code error;
   if (fs::is_directory(path, error)) return;
-  if (fs::exists(path, error)) throw FormatError(path + ": is a file, expected a folder for several pictures");
+  if (fs::exists(path, error)) throw FormatError(path + ": is a file, expected a folder");
   std::vector<fs::path> missing;
   for (fs::path folder = fs::path(path) / ""; folder.has_relative_path(); folder = folder.parent_path())
     if (folder.has_filename() && !fs::exists(folder, error)) missing.push_back(folder);

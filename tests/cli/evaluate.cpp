@@ -362,6 +362,17 @@ TEST_CASE("evaluate: the help tells every option, with examples") {
   CHECK(contains(run_program({"--help"}).out, "mrcnn evaluate"));
 }
 
+TEST_CASE("evaluate: what kinds of errors there are, when asked") {
+  const Problem problem;
+  const std::vector<std::string> records{problem.perfect[0], result(1, 7, "40,40,50,50", "0.8")};
+  CHECK(!contains(problem.evaluate(records).out, "dAP"));
+  const auto run = problem.evaluate(records, {"--errors", "--iou-type", "bbox,segm"});
+  CHECK(run.status == 0);
+  for (const std::string text :
+       {"errors               count     dAP\n", "classification           1 ", "missed                   2 "})
+    CHECK_MESSAGE(run.out.find(text) != run.out.rfind(text), text);  // for boxes and for masks
+}
+
 TEST_CASE("evaluate: numbers as JSON can follow the tables on the standard output") {
   const Problem problem;
   const auto run = problem.evaluate(problem.perfect, {"--json", "-"});
