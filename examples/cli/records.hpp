@@ -42,8 +42,8 @@ class Records {
       const auto index = static_cast<std::size_t>(detection.class_id) - 1;
       io::JsonWriter record;
       record.begin_object();
-      append_detection(record, picture.image_id, coco_ ? coco::official_categories[index].id : detection.class_id, detection,
-                       height, width);
+      append_detection(record, picture.image_id, coco_ ? coco::official_categories[index].id : detection.class_id,
+                       detection, height, width);
       record.member("file_name", picture.file_name()).member("category_name", class_names_[index]).end_object();
       text_ += (text_.empty() ? "[\n" : ",\n") + record.text();
     }
