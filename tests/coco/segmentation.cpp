@@ -61,6 +61,19 @@ TEST_CASE("what is no mask is refused with its reason") {
         "Rle: the compressed string of a mask of 3 x 4 pixels has 8 pixels too few at character 1");
 }
 
+TEST_CASE("many rings that pass many columns are refused before they take memory and time") {
+  Polygons comb;
+  for (int ring = 0; ring < 100; ++ring) {
+    comb.coordinates.insert(comb.coordinates.end(), {0, 0, 3.3e7, 0, 3.3e7, 1, 0, 1});
+    comb.ring_ends.push_back(static_cast<std::uint32_t>(comb.coordinates.size()));
+  }
+  CHECK_THROWS_WITH_AS(
+      to_rle(comb, 1, 33500000),
+      "to_rle: ring 1 brings the columns that the rings pass to 132000000, expected at most 67108864 in "
+      "one object",
+      FormatError);
+}
+
 TEST_CASE("many outlines share the scratch memory of a rasterizer") {
   PolygonRasterizer rasterizer;
   for (int i = 0; i < 3; ++i) {

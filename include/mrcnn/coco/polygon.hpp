@@ -114,6 +114,8 @@ class PolygonRasterizer {
     const double corners[] = {xywh[0], xywh[1], xywh[0], bottom, right, bottom, right, xywh[1]};
     return rasterize(corners, height, width);
   }
+  /// How many columns the edges of the last outline pass.
+  std::size_t crossings() const { return rows_.size(); }
 
  private:
   void read_vertices(std::span<const double> xy, index_t width) {
@@ -194,6 +196,7 @@ class PolygonRasterizer {
     if (count == 0 || changes[count - 1] != pixels) changes[count++] = pixels;
     for (std::size_t i = count; i-- > 1;) changes[i] -= changes[i - 1];
     rle.counts.resize(count);
+    if (count < rle.counts.capacity() / 2) rle.counts.shrink_to_fit();
     return rle;
   }
 

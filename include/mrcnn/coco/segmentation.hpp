@@ -51,15 +51,16 @@ inline CompressedRle compress(const Rle& rle) { return {rle.height, rle.width, t
 ///
 /// To the bit what pycocotools gives. When the first ring has four numbers, all rings are boxes (x, y, width, height):
 /// what pycocotools means to do, but its 2.0.11 ends with a TypeError for such a list, and takes only an array of boxes.
-/// Throws: FormatError when there is no ring, the first one has fewer than four numbers, boxes and polygons are mixed, or
-/// `ring_ends` do not fit the coordinates; and as `rasterize_polygon`. Source: pycocotools' `frPyObjects` and `merge`.
+/// Throws: FormatError when there is no ring, the first one has fewer than four numbers, boxes and polygons are mixed,
+/// `ring_ends` do not fit the coordinates, or the rings pass more than 67,108,864 columns in all; and as
+/// `rasterize_polygon`. Source: pycocotools' `frPyObjects` and `merge`.
 inline Rle to_rle(const Polygons& polygons, index_t height, index_t width, PolygonRasterizer& rasterizer) {
   const std::span<const double> all(polygons.coordinates);
   if (polygons.ring_ends.empty()) throw FormatError("to_rle: polygons without a ring, expected at least one");
   const bool boxes = polygons.ring_ends[0] == 4;
   std::vector<Rle> masks;
-  masks.reserve(polygons.ring_ends.size());
   std::size_t begin = 0;
+  std::size_t crossings = 0;
   for (const std::size_t end : polygons.ring_ends) {
     const std::string ring = std::string("to_rle: ring ") + std::to_string(masks.size());
     if (end < begin || end > all.size())
@@ -73,6 +74,10 @@ inline Rle to_rle(const Polygons& polygons, index_t height, index_t width, Polyg
       throw FormatError(ring + " has " + std::to_string(xy.size()) + " numbers, expected 4 as ring 0, which is a box");
     masks.push_back(boxes ? rasterizer.rasterize_box(xy.first<4>(), height, width)
                           : rasterizer.rasterize(xy, height, width));
+    crossings += rasterizer.crossings();
+    if (crossings > static_cast<std::size_t>(detail::max_polygon_crossings))
+      throw FormatError(ring + " brings the columns that the rings pass to " + std::to_string(crossings) +
+                        ", expected at most " + std::to_string(detail::max_polygon_crossings) + " in one object");
   }
   return masks.size() == 1 ? std::move(masks[0]) : merge(masks, RleMerge::any_of);
 }
