@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <cstdint>
 #include <cstdlib>
 #include <string>
 
@@ -16,20 +15,6 @@
 #include "mrcnn/core/workspace.hpp"
 
 namespace mrcnn::detail {
-
-/// Asks for huge pages, where the system has them on request, for the part of this memory that can have them.
-inline void advise_huge_pages(void* memory, std::size_t bytes) {
-#if defined(__linux__)
-  constexpr std::size_t huge_page = std::size_t{2} << 20;
-  const auto begin = reinterpret_cast<std::uintptr_t>(memory);
-  const std::uintptr_t first = (begin + huge_page - 1) / huge_page * huge_page;
-  const std::uintptr_t last = (begin + bytes) / huge_page * huge_page;
-  if (last > first) madvise(reinterpret_cast<void*>(first), last - first, MADV_HUGEPAGE);
-#else
-  static_cast<void>(memory);
-  static_cast<void>(bytes);
-#endif
-}
 
 /// Uninitialised memory of the host, aligned to 256 bytes; large blocks on huge pages. std::free releases it.
 /// Throws: Error, naming `owner`, when there is none.

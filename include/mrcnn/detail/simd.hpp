@@ -137,41 +137,18 @@ MRCNN_DETAIL_INLINE void clear_negative(Floats<Lanes>& vector) {
 }
 
 /// Compares 64 bytes at once: bit i of a result stands for bytes[i].
-class ByteBlock {
+class PortableByteBlock {
  public:
-  MRCNN_DETAIL_INLINE explicit ByteBlock(const char* bytes) : bytes_(bytes) {}
+  explicit PortableByteBlock(const char* bytes) : bytes_(bytes) {}
 
-#if MRCNN_DETAIL_HAS_X86_TARGETS
   /// Where (byte | also) == value: `also` holds bits that do not matter, which `value` has.
-  MRCNN_DETAIL_INLINE std::uint64_t equal(char value, char also = 0) const {
-    std::uint64_t bits = 0;
-    for (int part = 0; part < 4; ++part) bits |= top_bits((vector(part) | also) == value, part);
-    return bits;
-  }
-  /// Where a byte is a control character below 0x20, or none of ASCII.
-  MRCNN_DETAIL_INLINE std::uint64_t not_printable() const {
-    std::uint64_t bits = 0;
-    for (int part = 0; part < 4; ++part) bits |= top_bits(vector(part) < 0x20, part);
-    return bits;
-  }
-
- private:
-  typedef signed char Bytes __attribute__((vector_size(16)));
-  typedef signed char Unaligned __attribute__((vector_size(16), aligned(1), may_alias));
-  typedef char Plain __attribute__((vector_size(16)));
-
-  MRCNN_DETAIL_INLINE Bytes vector(int part) const { return *reinterpret_cast<const Unaligned*>(bytes_ + part * 16); }
-  MRCNN_DETAIL_INLINE static std::uint64_t top_bits(const Bytes& lanes, int part) {
-    const int bits = __builtin_ia32_pmovmskb128(reinterpret_cast<const Plain&>(lanes));
-    return static_cast<std::uint64_t>(static_cast<unsigned>(bits)) << (part * 16);
-  }
-#else
   std::uint64_t equal(char value, char also = 0) const {
     return bits_of([&](std::uint64_t word) {
       word = (word | repeat(also)) ^ repeat(value);  // 0 where equal
       return ~(((word & low_bits) + low_bits) | word);
     });
   }
+  /// Where a byte is a control character below 0x20, or none of ASCII.
   std::uint64_t not_printable() const {
     return bits_of([](std::uint64_t word) { return ~((word & low_bits) + repeat(0x80 - 0x20)) | word; });
   }
@@ -193,10 +170,43 @@ class ByteBlock {
     }
     return bits;
   }
-#endif
 
   const char* bytes_;
 };
+
+#if MRCNN_DETAIL_HAS_X86_TARGETS
+/// The same through SSE2, which all x86-64 have.
+class ByteBlock {
+ public:
+  MRCNN_DETAIL_INLINE explicit ByteBlock(const char* bytes) : bytes_(bytes) {}
+
+  MRCNN_DETAIL_INLINE std::uint64_t equal(char value, char also = 0) const {
+    std::uint64_t bits = 0;
+    for (int part = 0; part < 4; ++part) bits |= top_bits((vector(part) | also) == value, part);
+    return bits;
+  }
+  MRCNN_DETAIL_INLINE std::uint64_t not_printable() const {
+    std::uint64_t bits = 0;
+    for (int part = 0; part < 4; ++part) bits |= top_bits(vector(part) < 0x20, part);
+    return bits;
+  }
+
+ private:
+  typedef signed char Bytes __attribute__((vector_size(16)));
+  typedef signed char Unaligned __attribute__((vector_size(16), aligned(1), may_alias));
+  typedef char Plain __attribute__((vector_size(16)));
+
+  MRCNN_DETAIL_INLINE Bytes vector(int part) const { return *reinterpret_cast<const Unaligned*>(bytes_ + part * 16); }
+  MRCNN_DETAIL_INLINE static std::uint64_t top_bits(const Bytes& lanes, int part) {
+    const int bits = __builtin_ia32_pmovmskb128(reinterpret_cast<const Plain&>(lanes));
+    return static_cast<std::uint64_t>(static_cast<unsigned>(bits)) << (part * 16);
+  }
+
+  const char* bytes_;
+};
+#else
+using ByteBlock = PortableByteBlock;
+#endif
 
 }  // namespace mrcnn::detail
 

@@ -16,7 +16,6 @@
 #include "mrcnn/coco/detail/read_records.hpp"
 #include "mrcnn/coco/records.hpp"
 #include "mrcnn/core/error.hpp"
-#include "mrcnn/detail/host_memory.hpp"
 #include "mrcnn/io/detail/json_array_reader.hpp"
 
 namespace mrcnn::coco::detail {
@@ -50,7 +49,6 @@ struct RecordArray {
     const double wanted = static_cast<double>(size) * (1.0 + 1.15 * share) + 16;
     try {
       all.reserve(std::max(static_cast<std::size_t>(wanted), all.capacity() + all.capacity() / 8));
-      mrcnn::detail::advise_huge_pages(all.data(), all.capacity() * sizeof(Record));
     } catch (const std::bad_alloc&) {  // then it grows as vectors do
     }
   }

@@ -226,6 +226,7 @@ class JsonSplitter {
     return false;
   }
   void cut(std::string_view text, std::size_t at, std::vector<JsonChunk>& chunks) {
+    if (broken_) return;
     // Several elements are looked at by whoever parses them; where there is none, only this place can tell.
     if (commas_ == 0 && std::all_of(text.begin() + static_cast<std::ptrdiff_t>(chunk_begin_),
                                     text.begin() + static_cast<std::ptrdiff_t>(at), is_space))
