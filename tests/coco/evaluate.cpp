@@ -41,9 +41,7 @@ constexpr BoxXywh near{10, 10, 20, 20};
 constexpr BoxXywh far{60, 60, 20, 20};
 
 double precision(const Evaluation& e, std::size_t t, std::size_t r, std::size_t k, std::size_t a, std::size_t m) {
-  return e.precision[(((t * e.recall_thresholds.size() + r) * e.category_ids.size() + k) * e.areas.size() + a) *
-                         e.max_detections.size() +
-                     m];
+  return e.precision[e.precision_place(t, r, k, a, m)];
 }
 
 TEST_CASE("a hit, a miss and a hit of three objects: AP 0.554455 of the published rule") {
@@ -191,6 +189,16 @@ TEST_CASE("the summary is pycocotools' text") {
         " Average Recall     (AR) @[ IoU=0.50:0.95 | area= large | maxDets=100 ] = -1.000\n");
 }
 
+TEST_CASE("a threshold that is NaN asks for nothing, wherever it stands") {
+  // pycocotools 2.0.11: recalls 1 and 0.
+  const Annotations truth = data_set({object(1, 1, 7, near)});
+  const std::vector<Result> apart{found(1, 7, 0.9, far)};
+  constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+  const Evaluation first = evaluate(truth, apart, {.iou_thresholds = {nan, 0.5}});
+  CHECK(first.recall[first.recall_place(0, 0, 0, 2)] == 1.0);
+  CHECK(first.recall[first.recall_place(1, 0, 0, 2)] == 0.0);
+}
+
 TEST_CASE("what can not be evaluated is named") {
   const Annotations truth = data_set({object(1, 1, 7, near)});
   const auto evaluate_one = [&](const Result& result) { evaluate(truth, std::vector<Result>{result}); };
@@ -202,6 +210,7 @@ TEST_CASE("what can not be evaluated is named") {
   CHECK_THROWS_WITH_AS(evaluate_one(found(1, 7, std::numeric_limits<double>::quiet_NaN(), near)),
                        "evaluate: result 0 (image_id 1, category_id 7) has the score NaN, expected a number",
                        FormatError);
+  CHECK_THROWS_AS(evaluate(truth, std::vector<Result>{found(4, 7, 0.5, near)}, {.image_ids = {{4}}}), FormatError);
   CHECK_NOTHROW(evaluate_one(found(1, 8, 0.5, near)));
   Annotations no_area = truth;
   no_area.annotations[0].area.reset();

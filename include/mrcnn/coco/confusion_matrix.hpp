@@ -183,13 +183,13 @@ class ConfusionPairing {
 /// not be used. Complexity: O(D G) overlaps in each picture. Determinism: identical for any number of threads.
 inline ConfusionMatrix confusion_matrix(const Annotations& ground_truth, std::span<const Result> results,
                                         const ConfusionMatrixOptions& options = {}) {
-  detail::check_analysis("confusion_matrix", options.iou_type, options.max_detections, results);
+  detail::check_analysis("confusion_matrix", options.iou_type, options.max_detections, ground_truth, results);
   if (!(options.iou_threshold > 0.0 && options.iou_threshold <= 1.0))
     throw ShapeError("confusion_matrix: iou_threshold is " + std::to_string(options.iou_threshold) +
                      ", expected above 0, at most 1");
   if (std::isnan(options.min_score)) throw ShapeError("confusion_matrix: min_score is NaN, expected a number");
   detail::PictureGroups groups = detail::group_by_picture(ground_truth, results, options, options.min_score);
-  const detail::PictureShapes shapes(ground_truth, results, options.iou_type);
+  const detail::PictureShapes shapes("confusion_matrix", ground_truth, results, options.iou_type);
   std::vector<detail::PictureConfusion> found(groups.pictures.size());
   const auto count = [&](index_t i) {
     detail::PictureGroup& picture = groups.pictures[static_cast<std::size_t>(i)];

@@ -117,7 +117,6 @@ inline vis::Curve precision_recall_curve(const Evaluation& evaluation, const Cur
                                          std::string name) {
   const detail::CurveEntries entries = detail::curve_entries(evaluation, selection);
   const std::size_t recalls = evaluation.recall_thresholds.size();
-  const std::size_t category_count = evaluation.category_ids.size();
   vis::Curve curve;
   curve.name = std::move(name);
   std::vector<double> all;
@@ -125,10 +124,9 @@ inline vis::Curve precision_recall_curve(const Evaluation& evaluation, const Cur
   for (std::size_t r = 0; r < recalls; ++r) {
     std::vector<double> found;
     for (std::size_t k = entries.first_category; k < entries.last_category; ++k) {
-      const std::size_t row = (entries.threshold * recalls + r) * category_count + k;
       const double precision =
-          evaluation.precision[(row * evaluation.areas.size() + entries.area) * evaluation.max_detections.size() +
-                               entries.max_detections];
+          evaluation
+              .precision[evaluation.precision_place(entries.threshold, r, k, entries.area, entries.max_detections)];
       if (precision > -1.0) found.push_back(precision);
     }
     if (found.empty()) continue;

@@ -77,7 +77,7 @@ inline ErrorAnalysis list_errors(const PictureGroups& groups, std::span<const Pi
 
 /// Why a detector falls short: the kinds of its errors after TIDE, how many there are, and how much AP each kind costs.
 ///
-/// @param ground_truth  objects and crowds
+/// @param ground_truth  objects and crowds; each counts, also of several with one id
 /// @param results       detections. Those of other pictures and categories than the analysed count for nothing.
 ///
 /// In each picture the detections, by descending score, each take the free object of their category that they overlap
@@ -100,7 +100,7 @@ inline ErrorAnalysis list_errors(const PictureGroups& groups, std::span<const Pi
 /// Source: Bolya et al., "TIDE: A General Toolbox for Identifying Object Detection Errors", ECCV 2020, and tidecv 1.0.1.
 inline ErrorAnalysis analyze_errors(const Annotations& ground_truth, std::span<const Result> results,
                                     const ErrorAnalysisOptions& options = {}) {
-  detail::check_analysis("analyze_errors", options.iou_type, options.max_detections, results);
+  detail::check_analysis("analyze_errors", options.iou_type, options.max_detections, ground_truth, results);
   if (!(options.positive_threshold > 0.0 && options.positive_threshold <= 1.0 && options.background_threshold >= 0.0 &&
         options.background_threshold <= options.positive_threshold))
     throw ShapeError("analyze_errors: background_threshold is " + std::to_string(options.background_threshold) +
@@ -108,7 +108,7 @@ inline ErrorAnalysis analyze_errors(const Annotations& ground_truth, std::span<c
                      ", expected 0 <= background <= positive <= 1 and positive above 0");
   detail::PictureGroups groups =
       detail::group_by_picture(ground_truth, results, options, -std::numeric_limits<double>::infinity());
-  const detail::PictureShapes shapes(ground_truth, results, options.iou_type);
+  const detail::PictureShapes shapes("analyze_errors", ground_truth, results, options.iou_type);
   const detail::ErrorRule rule{options.positive_threshold, options.background_threshold, options.count_excused};
   std::vector<detail::PictureErrors> errors(groups.pictures.size());
   const auto search = [&](index_t i) {

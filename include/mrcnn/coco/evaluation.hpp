@@ -2,6 +2,7 @@
 #define MRCNN_COCO_EVALUATION_HPP
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -65,10 +66,21 @@ struct Evaluation {
   std::vector<std::int64_t> category_ids;  ///< ascending; {-1} when class-agnostic
   std::vector<AreaRange> areas;
   std::vector<std::int64_t> max_detections;  ///< ascending
-  std::vector<double> precision;   ///< [T, R, K, A, M]: thresholds, recalls, categories, areas, max_detections
-  std::vector<double> scores;      ///< [T, R, K, A, M]
-  std::vector<double> recall;      ///< [T, K, A, M]
-  std::array<double, 12> stats{};  ///< pycocotools' 12 numbers, in its order
+  std::vector<double> precision;  ///< [T, R, K, A, M]: thresholds, recalls, categories, areas, max_detections
+  std::vector<double> scores;     ///< [T, R, K, A, M]
+  std::vector<double> recall;     ///< [T, K, A, M]
+  /// pycocotools' 12 numbers, in its order. The first is that of exactly 100 detections, and -1 when `max_detections` does
+  /// not have that; the others are those of the first, second and third limit.
+  std::array<double, 12> stats{};
+
+  /// Where an entry stands in `precision` and `scores`, and in `recall`.
+  std::size_t precision_place(std::size_t threshold, std::size_t recall_threshold, std::size_t category,
+                              std::size_t area, std::size_t limit) const {
+    return recall_place(threshold * recall_thresholds.size() + recall_threshold, category, area, limit);
+  }
+  std::size_t recall_place(std::size_t threshold, std::size_t category, std::size_t area, std::size_t limit) const {
+    return ((threshold * category_ids.size() + category) * areas.size() + area) * max_detections.size() + limit;
+  }
 };
 
 }  // namespace mrcnn::coco

@@ -107,15 +107,14 @@ class EvaluationMeans {
   double mean(const std::vector<double>& table, std::size_t rows, Place threshold, std::size_t category, Place area,
               Place limit) const {
     if (!threshold || !area || !limit) return -1.0;
-    const std::size_t categories = evaluation_.category_ids.size();
+    const std::size_t first = category == every ? 0 : category;
+    const std::size_t end = category == every ? evaluation_.category_ids.size() : category + 1;
     std::vector<double> numbers;
     for (std::size_t t = 0; t < evaluation_.iou_thresholds.size(); ++t) {
       if (*threshold != every && *threshold != t) continue;
-      for (std::size_t r = 0; r < rows; ++r)
-        for (std::size_t k = 0; k < categories; ++k) {
-          if (category != every && category != k) continue;
-          const std::size_t cell = ((t * rows + r) * categories + k) * evaluation_.areas.size() + *area;
-          const double number = table[cell * evaluation_.max_detections.size() + *limit];
+      for (std::size_t row = t * rows; row < (t + 1) * rows; ++row)
+        for (std::size_t k = first; k < end; ++k) {
+          const double number = table[evaluation_.recall_place(row, k, *area, *limit)];
           if (number > -1) numbers.push_back(number);
         }
     }

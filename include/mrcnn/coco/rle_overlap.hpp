@@ -181,7 +181,8 @@ inline Rle merge(std::span<const Rle> masks, RleMerge how) {
 ///                       the union
 ///
 /// Returns N x M doubles, detections first: intersection / denominator; 0 where the bounding boxes do not overlap or no
-/// pixel does; -1 where the boxes overlap but the sizes of the pictures differ. To the bit what pycocotools gives.
+/// pixel does; -1 where the boxes overlap but the sizes of the pictures differ. To the bit what pycocotools gives, but
+/// for masks that both have an empty run, other than the leading one, at the same pixel: pycocotools stops there.
 /// Throws: ShapeError when there are flags but not M; FormatError when counts do not add up. O(R) for each pair whose
 /// boxes overlap, of R runs from the first to the last that can meet. Source: pycocotools' `iou` of encoded masks.
 inline std::vector<double> mask_iou(std::span<const Rle> detections, std::span<const Rle> ground_truths,

@@ -24,6 +24,23 @@ inline std::vector<std::int64_t> ascending_ids(std::vector<std::int64_t> ids) {
   return ids;
 }
 
+/// The ids of pictures, categories or annotations, as they are listed.
+template <class Record>
+std::vector<std::int64_t> ids_of(const std::vector<Record>& records) {
+  std::vector<std::int64_t> ids;
+  ids.reserve(records.size());
+  for (const Record& record : records) ids.push_back(record.id);
+  return ids;
+}
+
+/// Throws: ShapeError for more records than places can be counted with.
+inline void check_record_counts(const char* function, const Annotations& truth, std::span<const Result> results) {
+  const std::size_t most = std::max(truth.annotations.size(), results.size());
+  if (most > 0x7FFFFFFFU)
+    throw ShapeError(std::string(function) + ": " + std::to_string(most) +
+                     " annotations or results, expected below 2^31; take parts of them");
+}
+
 /// Finds the place of an id in an ascending list.
 class IdIndex {
  public:
@@ -146,7 +163,7 @@ inline std::vector<CellEntry> detection_entries(std::span<const Result> results,
       throw FormatError("evaluate: result " + std::to_string(i) + " (image_id " + std::to_string(result.image_id) +
                         ", category_id " + std::to_string(result.category_id) + ") " + text);
     };
-    if (image < 0 && known.find(result.image_id) < 0)
+    if (known.find(result.image_id) < 0)
       fail("is of a picture that the annotations do not have, expected one of theirs; are both files of one data set?");
     if (std::isnan(result.score)) fail("has the score NaN, expected a number");
     const std::int32_t category = categories.find(result.category_id);

@@ -2,6 +2,7 @@
 #define MRCNN_COCO_DETAIL_EVALUATION_MATCH_HPP
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -40,8 +41,10 @@ inline double least_overlap(double threshold) {
 /// What the easiest of them asks for; NaN when one is NaN, which asks for nothing.
 inline double least_overlap(std::span<const double> thresholds) {
   double least = 1;
-  for (const double threshold : thresholds)
-    if (!(least_overlap(threshold) >= least)) least = least_overlap(threshold);
+  for (const double threshold : thresholds) {
+    if (std::isnan(threshold)) return threshold;
+    least = std::min(least, least_overlap(threshold));
+  }
   return least;
 }
 

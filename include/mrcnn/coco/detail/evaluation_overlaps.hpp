@@ -24,10 +24,14 @@ namespace mrcnn::coco::detail {
 /// its box; else the area is the mask's.
 class EvaluationShapes {
  public:
-  EvaluationShapes(const Annotations& ground_truth, std::span<const Result> results, const EvaluateOptions& options)
-      : ground_truth_(ground_truth),
+  /// @param function  for messages
+  EvaluationShapes(const char* function, const Annotations& ground_truth, std::span<const Result> results,
+                   IouType iou_type, double boundary_ratio)
+      : function_(function),
+        ground_truth_(ground_truth),
         results_(results),
-        options_(options),
+        iou_type_(iou_type),
+        boundary_ratio_(boundary_ratio),
         boxes_first_(!results.empty() && results[0].bbox.has_value()),
         images_(ascending_ids(ids_of(ground_truth.images))),
         sizes_(images_.size()) {
@@ -39,11 +43,12 @@ class EvaluationShapes {
 
   /// Throws: FormatError when an annotation lacks what is compared.
   void check(const Annotation& annotation) const {
-    if (!annotation.area) fail(annotation, "has no area", "expected the number of its pixels");
-    if (options_.iou_type == IouType::bbox && !annotation.bbox)
-      fail(annotation, "has no bbox", "expected [x, y, w, h]");
-    if (options_.iou_type != IouType::bbox && std::holds_alternative<std::monostate>(annotation.segmentation))
+    if (iou_type_ == IouType::bbox && !annotation.bbox) fail(annotation, "has no bbox", "expected [x, y, w, h]");
+    if (iou_type_ != IouType::bbox && std::holds_alternative<std::monostate>(annotation.segmentation))
       fail(annotation, "has no segmentation", "expected polygons or run lengths");
+  }
+  void check_area(const Annotation& annotation) const {
+    if (!annotation.area) fail(annotation, "has no area", "expected the number of its pixels");
   }
   void check(std::uint32_t result) const {
     const Result& r = results_[result];
@@ -91,8 +96,8 @@ class EvaluationShapes {
     }
   }
 
-  IouType iou_type() const { return options_.iou_type; }
-  double boundary_ratio() const { return options_.boundary_ratio; }
+  IouType iou_type() const { return iou_type_; }
+  double boundary_ratio() const { return boundary_ratio_; }
   const Annotation& annotation(const CellEntry& entry) const { return ground_truth_.annotations[entry.record]; }
   const Result& result(const CellEntry& entry) const { return results_[entry.record]; }
   /// Whether boxes give the areas of results; else their masks do.
@@ -104,12 +109,6 @@ class EvaluationShapes {
     index_t width = 0;
   };
 
-  static std::vector<std::int64_t> ids_of(std::span<const ImageRecord> images) {
-    std::vector<std::int64_t> ids;
-    ids.reserve(images.size());
-    for (const ImageRecord& image : images) ids.push_back(image.id);
-    return ids;
-  }
   /// Of the picture. Run lengths bring their own.
   Size size_of(std::int64_t image_id, const Segmentation& segmentation) const {
     if (!std::holds_alternative<Polygons>(segmentation)) return {};
@@ -125,7 +124,7 @@ class EvaluationShapes {
                       std::to_string(annotation.id) + " " + found + (expected.empty() ? "" : ", ") + expected);
   }
   [[noreturn]] void fail(std::uint32_t result, const std::string& found, const std::string& expected) const {
-    throw FormatError("evaluate: result " + std::to_string(result) + " (image_id " +
+    throw FormatError(std::string(function_) + ": result " + std::to_string(result) + " (image_id " +
                       std::to_string(results_[result].image_id) + ") " + found + (expected.empty() ? "" : ", ") +
                       expected);
   }
@@ -134,13 +133,20 @@ class EvaluationShapes {
     fail(result, std::string("can not be used: ") + error.what(), {});
   }
 
+  const char* function_;
   const Annotations& ground_truth_;
   std::span<const Result> results_;
-  const EvaluateOptions& options_;
+  IouType iou_type_;
+  double boundary_ratio_;
   bool boxes_first_;
   IdIndex images_;
   std::vector<Size> sizes_;
 };
+
+inline BoxXywh box_of(const RleBounds& bounds) {
+  return {static_cast<double>(bounds.x), static_cast<double>(bounds.y), static_cast<double>(bounds.width),
+          static_cast<double>(bounds.height)};
+}
 
 /// The overlaps of a cell's detections with its objects. Keeps its memory from cell to cell.
 class CellOverlaps {
@@ -162,10 +168,6 @@ class CellOverlaps {
 
  private:
   static double box_area(const BoxXywh& box) { return box.width * box.height; }
-  static BoxXywh box_of(const RleBounds& bounds) {
-    return {static_cast<double>(bounds.x), static_cast<double>(bounds.y), static_cast<double>(bounds.width),
-            static_cast<double>(bounds.height)};
-  }
 
   void compare_boxes(const EvaluationShapes& shapes, std::span<const CellEntry> truths,
                      std::span<const CellEntry> detections) {
@@ -195,10 +197,14 @@ class CellOverlaps {
     for (const CellEntry& entry : detections) {
       if (shapes.boxes_first()) areas_.push_back(box_area(*shapes.result(entry).bbox));
       if (shapes.boxes_first() && truths.empty()) continue;
-      shapes.read_mask(entry.record, scratch_, mask_);
+      if (boundaries_.empty()) {
+        shapes.read_mask(entry.record, scratch_, mask_);
+      } else {
+        const Rle rle = shapes.mask_of(entry.record);
+        mask_.assign(rle);
+        boundary_.assign(boundary(rle, shapes.boundary_ratio()));
+      }
       if (!shapes.boxes_first()) areas_.push_back(static_cast<double>(mask_.area));
-      if (truths.empty()) continue;
-      if (!boundaries_.empty()) boundary_.assign(boundary(shapes.mask_of(entry.record), shapes.boundary_ratio()));
       for (std::size_t t = 0; t < truths_; ++t) {
         const bool crowd = shapes.annotation(truths[t]).is_crowd;
         *overlap = mask_overlap(mask_, masks_[t], crowd);

@@ -28,7 +28,7 @@ class EvaluationRun {
         results_(results),
         options_(options),
         backend_(options.threads),
-        shapes_(ground_truth, results, options) {
+        shapes_("evaluate", ground_truth, results, options.iou_type, options.boundary_ratio) {
     check_options();
     collect();
     evaluation_ = {.iou_type = options.iou_type,
@@ -65,14 +65,12 @@ class EvaluationRun {
     for (const std::int64_t limit : options_.max_detections)
       if (limit < 0)
         throw ShapeError("evaluate: max_detections has " + std::to_string(limit) + ", expected none below 0");
-    if (std::max(ground_truth_.annotations.size(), results_.size()) >= 0x7FFFFFFFU)
-      throw ShapeError("evaluate: more than 2^31 annotations or results; evaluate parts of them");
+    check_record_counts("evaluate", ground_truth_, results_);
   }
 
   std::vector<std::int64_t> wanted_categories() const {
     if (options_.category_ids) return *options_.category_ids;
-    std::vector<std::int64_t> ids;
-    for (const CategoryRecord& category : ground_truth_.categories) ids.push_back(category.id);
+    std::vector<std::int64_t> ids = ids_of(ground_truth_.categories);
     std::sort(ids.begin(), ids.end());
     return ids;
   }
@@ -85,7 +83,10 @@ class EvaluationRun {
     const bool agnostic = options_.class_agnostic;
     auto truths = truth_entries(ground_truth_.annotations, images, categories, agnostic);
     auto detections = detection_entries(results_, shapes_.images(), images, categories);
-    for (const CellEntry& entry : truths) shapes_.check(ground_truth_.annotations[entry.record]);
+    for (const CellEntry& entry : truths) {
+      shapes_.check_area(ground_truth_.annotations[entry.record]);
+      shapes_.check(ground_truth_.annotations[entry.record]);
+    }
     for (const CellEntry& entry : detections) shapes_.check(entry.record);
     if (agnostic && wanted != category_ids_) {
       truths = in_given_order(truths, wanted, categories);
@@ -93,15 +94,18 @@ class EvaluationRun {
     }
     cells_ = make_cells(std::move(truths), std::move(detections), images.size(), wanted.size(), agnostic);
   }
-  /// Without categories, pycocotools takes objects category by category as they are listed, also those listed twice.
+  /// Without categories, pycocotools takes objects category by category as they are listed, also those listed twice: an
+  /// entry for each time, whose category is its place in the list.
   static std::vector<CellEntry> in_given_order(const std::vector<CellEntry>& entries,
                                                const std::vector<std::int64_t>& wanted, const IdIndex& categories) {
-    std::vector<CellEntry> ordered;
-    for (std::size_t place = 0; place < wanted.size(); ++place)
-      for (const CellEntry& entry : entries)
-        if (categories.ids()[static_cast<std::size_t>(entry.category)] == wanted[place])
-          ordered.push_back({entry.record, entry.image, static_cast<std::int32_t>(place)});
-    return ordered;
+    std::vector<std::vector<std::int32_t>> places(categories.size());
+    for (std::size_t i = 0; i < wanted.size(); ++i)
+      places[static_cast<std::size_t>(categories.find(wanted[i]))].push_back(static_cast<std::int32_t>(i));
+    std::vector<CellEntry> listed;
+    for (const CellEntry& entry : entries)
+      for (const std::int32_t place : places[static_cast<std::size_t>(entry.category)])
+        listed.push_back({entry.record, entry.image, place});
+    return listed;
   }
 
   // --- matching, cell by cell
@@ -272,13 +276,9 @@ class EvaluationRun {
     std::size_t m;
   };
   void store(PrecisionCurves& curves, std::size_t t, const Place& place) {
-    const std::size_t categories = evaluation_.category_ids.size();
-    const std::size_t areas = evaluation_.areas.size();
-    const std::size_t limits = evaluation_.max_detections.size();
-    const std::size_t recalls = evaluation_.recall_thresholds.size();
-    evaluation_.recall[((place.t * categories + place.k) * areas + place.a) * limits + place.m] = curves.recall(t);
+    evaluation_.recall[evaluation_.recall_place(place.t, place.k, place.a, place.m)] = curves.recall(t);
     curves.read(t, [&](std::size_t r, double precision, double score) {
-      const std::size_t i = (((place.t * recalls + r) * categories + place.k) * areas + place.a) * limits + place.m;
+      const std::size_t i = evaluation_.precision_place(place.t, r, place.k, place.a, place.m);
       evaluation_.precision[i] = precision;
       evaluation_.scores[i] = score;
     });

@@ -66,17 +66,16 @@ inline std::vector<std::pair<std::size_t, std::size_t>> area_limit_pairs(const E
 inline double statistic(const Evaluation& evaluation, const StatisticRule& rule) {
   const auto pairs = area_limit_pairs(evaluation, rule);
   const std::vector<double>& table = rule.precision ? evaluation.precision : evaluation.recall;
-  const std::size_t thresholds = evaluation.iou_thresholds.size();
-  const std::size_t last = evaluation.areas.size() * evaluation.max_detections.size();
-  const std::size_t rows = thresholds > 0 && last > 0 ? table.size() / thresholds / last : 0;  // recalls and categories
+  const std::size_t rows = rule.precision ? evaluation.recall_thresholds.size() : 1;
   std::vector<double> numbers;
-  for (std::size_t t = 0; t < thresholds; ++t) {
+  for (std::size_t t = 0; t < evaluation.iou_thresholds.size(); ++t) {
     if (rule.iou_threshold != 0 && evaluation.iou_thresholds[t] != rule.iou_threshold) continue;
-    for (std::size_t row = 0; row < rows; ++row)
-      for (const auto& [area, limit] : pairs) {
-        const double number = table[(t * rows + row) * last + area * evaluation.max_detections.size() + limit];
-        if (number > -1) numbers.push_back(number);
-      }
+    for (std::size_t row = t * rows; row < (t + 1) * rows; ++row)
+      for (std::size_t k = 0; k < evaluation.category_ids.size(); ++k)
+        for (const auto& [area, limit] : pairs) {
+          const double number = table[evaluation.recall_place(row, k, area, limit)];
+          if (number > -1) numbers.push_back(number);
+        }
   }
   return numbers.empty() ? -1.0 : numpy_mean(numbers);
 }

@@ -43,22 +43,17 @@ struct PictureGroups {
 /// The ids that the options name, else those of all records.
 template <class Record>
 IdIndex chosen_ids(const std::optional<std::vector<std::int64_t>>& named, const std::vector<Record>& records) {
-  if (named) return IdIndex(ascending_ids(*named));
-  std::vector<std::int64_t> ids;
-  ids.reserve(records.size());
-  for (const Record& record : records) ids.push_back(record.id);
-  return IdIndex(ascending_ids(std::move(ids)));
+  return IdIndex(ascending_ids(named ? *named : ids_of(records)));
 }
 
-inline void check_analysis(const char* function, IouType type, std::int64_t max_detections,
+inline void check_analysis(const char* function, IouType type, std::int64_t max_detections, const Annotations& truth,
                            std::span<const Result> results) {
   if (type != IouType::bbox && type != IouType::segm)
     throw ShapeError(std::string(function) + ": iou_type is boundary, expected bbox or segm");
   if (max_detections < 0)
     throw ShapeError(std::string(function) + ": max_detections is " + std::to_string(max_detections) +
                      ", expected 0 or more");
-  if (results.size() > std::numeric_limits<std::int32_t>::max())
-    throw ShapeError(std::string(function) + ": " + std::to_string(results.size()) + " results, expected below 2^31");
+  check_record_counts(function, truth, results);
   for (std::size_t i = 0; i < results.size(); ++i)
     if (std::isnan(results[i].score))
       throw FormatError(std::string(function) + ": result " + std::to_string(i) + " (image_id " +
@@ -106,22 +101,17 @@ struct PictureOverlaps {
 /// Compares boxes or masks, those that an evaluation compares.
 class PictureShapes {
  public:
-  PictureShapes(const Annotations& truth, std::span<const Result> results, IouType type)
-      : truth_(truth), results_(results), options_(options_of(type)), shapes_(truth, results, options_) {}
+  PictureShapes(const char* function, const Annotations& truth, std::span<const Result> results, IouType type)
+      : truth_(truth), results_(results), type_(type), shapes_(function, truth, results, type, 0.0) {}
 
   PictureOverlaps overlaps(const PictureGroup& picture) const {
     if (picture.detections.empty() || (picture.objects.empty() && picture.crowds.empty())) return {};
-    if (options_.iou_type == IouType::bbox)
+    if (type_ == IouType::bbox)
       return measured<BoxXywh>(picture, [](const auto&... shapes) { return box_iou(shapes...); });
     return measured<Rle>(picture, [](const auto&... shapes) { return mask_iou(shapes...); });
   }
 
  private:
-  static EvaluateOptions options_of(IouType type) {
-    EvaluateOptions options;
-    options.iou_type = type;
-    return options;
-  }
   template <class Shape, class Measure>
   PictureOverlaps measured(const PictureGroup& picture, const Measure& measure) const {
     std::vector<Shape> detections, objects, crowds;
@@ -134,9 +124,7 @@ class PictureShapes {
                     std::span<const std::uint8_t>(flags))};
   }
   void add_annotation(const Annotation& annotation, std::vector<BoxXywh>& boxes) const {
-    if (!annotation.bbox)
-      throw FormatError(truth_.name + (truth_.name.empty() ? "" : ": ") + "annotation " +
-                        std::to_string(annotation.id) + " has no bbox, expected [x, y, w, h]");
+    shapes_.check(annotation);
     boxes.push_back(*annotation.bbox);
   }
   void add_annotation(const Annotation& annotation, std::vector<Rle>& masks) const {
@@ -146,9 +134,7 @@ class PictureShapes {
   void add_result(std::uint32_t i, std::vector<BoxXywh>& boxes) const {
     shapes_.check(i);
     if (results_[i].bbox) return boxes.push_back(*results_[i].bbox);
-    const RleBounds bounds = bounding_box(shapes_.mask_of(i));
-    boxes.push_back({static_cast<double>(bounds.x), static_cast<double>(bounds.y), static_cast<double>(bounds.width),
-                     static_cast<double>(bounds.height)});
+    boxes.push_back(box_of(bounding_box(shapes_.mask_of(i))));
   }
   void add_result(std::uint32_t i, std::vector<Rle>& masks) const {
     shapes_.check(i);
@@ -157,7 +143,7 @@ class PictureShapes {
 
   const Annotations& truth_;
   std::span<const Result> results_;
-  EvaluateOptions options_;
+  IouType type_;
   EvaluationShapes shapes_;
 };
 
