@@ -102,7 +102,7 @@ std::vector<const coco::ImageRecord*> choose_images(const coco::Annotations& ann
     for (const std::int64_t id : asked_ids(*command.image_ids)) {
       const auto found = images.find(id);
       if (found == images.end())
-        throw FormatError("--image-ids: " + std::to_string(id) + " is no picture of " + annotations.name +
+        throw FormatError(std::string("--image-ids: ") + std::to_string(id) + " is no picture of " + annotations.name +
                           ", expected ids of its pictures");
       asked.insert(*found);
     }
@@ -126,7 +126,7 @@ std::vector<std::string> annotation_warnings(const coco::Annotations& annotation
   Sightings outside;
   Sightings zero;
   for (const coco::Annotation& annotation : annotations.annotations) {
-    const auto id = [&] { return "annotation " + std::to_string(annotation.id); };
+    const auto id = [&] { return std::string("annotation ") + std::to_string(annotation.id); };
     if (!ids.insert(annotation.id).second) repeated.add(id);
     if (annotation.id == 0) zero.add(id);
     if (categories.count(annotation.category_id) == 0) categoryless.add(id);
@@ -169,7 +169,7 @@ std::vector<std::string> check_results(const coco::Annotations& annotations, std
   std::unordered_set<std::size_t> seen;
   for (std::size_t i = 0; i < results.size(); ++i) {
     const coco::Result& result = results[i];
-    const auto position = [&] { return "[" + std::to_string(i) + "]"; };
+    const auto position = [&] { return std::string("[") + std::to_string(i) + "]"; };
     const auto image = images.find(result.image_id);
     if (image == images.end())
       throw FormatError(name + ": " + position() + ": image_id is " + std::to_string(result.image_id) + ", which " +
@@ -206,7 +206,8 @@ std::vector<std::string> choose_iou_types(const coco::Annotations& annotations, 
   const auto maskless = std::find_if_not(objects.begin(), objects.end(), has_mask);
   if (maskless == objects.end() && std::all_of(results.begin(), results.end(), has_mask)) return {"bbox", "segm"};
   note = "masks are not compared, since " +
-         (maskless != objects.end() ? "annotation " + std::to_string(maskless->id) : std::string("a result")) +
+         (maskless != objects.end() ? std::string("annotation ") + std::to_string(maskless->id)
+                                    : std::string("a result")) +
          " has none";
   return {"bbox"};
 }
