@@ -1,11 +1,20 @@
 #ifndef MRCNN_MRCNN_HPP
 #define MRCNN_MRCNN_HPP
 
-// Everything that needs nothing but a compiler and threads: core, ops, layers, the model, run lengths. Files (mrcnn/io) and
-// drawing (mrcnn/vis) are included by name, because they link libraries.
+// Everything that needs nothing but a compiler and threads: core, ops, layers, the model, masks and evaluation. Files
+// (mrcnn/io, mrcnn/data, coco/annotations.hpp) and drawing (mrcnn/vis) are included by name, because they link libraries.
 
+#include "mrcnn/coco/boundary.hpp"
+#include "mrcnn/coco/box_overlap.hpp"
+#include "mrcnn/coco/check.hpp"
+#include "mrcnn/coco/confusion_matrix.hpp"
+#include "mrcnn/coco/error_analysis.hpp"
+#include "mrcnn/coco/evaluate.hpp"
+#include "mrcnn/coco/image_ap.hpp"
+#include "mrcnn/coco/polygon.hpp"
 #include "mrcnn/coco/rle.hpp"
 #include "mrcnn/coco/rle_overlap.hpp"
+#include "mrcnn/coco/segmentation.hpp"
 #include "mrcnn/core/backend.hpp"
 #include "mrcnn/core/error.hpp"
 #include "mrcnn/core/host_backend.hpp"
