@@ -169,7 +169,7 @@ std::vector<std::string> check_results(const coco::Annotations& annotations, std
   std::unordered_set<std::size_t> seen;
   for (std::size_t i = 0; i < results.size(); ++i) {
     const coco::Result& result = results[i];
-    const auto position = [&] { return std::string("[") + std::to_string(i) + "]"; };
+    const auto position = [&] { return std::string("result ") + std::to_string(i); };
     const auto image = images.find(result.image_id);
     if (image == images.end())
       throw FormatError(name + ": " + position() + ": image_id is " + std::to_string(result.image_id) + ", which " +

@@ -290,7 +290,7 @@ TEST_CASE("evaluate: a part of the pictures, the first by id or those that are n
 TEST_CASE("evaluate: results that belong to nothing, or are not comparable, end the run") {
   const Problem problem;
   problem.fails(1, InstancesFile::list({problem.perfect[0], result(99, 3, "1,2,3,4", "0.5")}), {},
-                {"found.json: [1]: image_id is 99, which ", "does not have"});
+                {"found.json: result 1: image_id is 99, which ", "does not have"});
   problem.fails(1, InstancesFile::list({result(1, 3, "1,2,3,4", "NaN")}), {}, {"found.json"});
   problem.fails(1, InstancesFile::list({R"({"image_id":1,"category_id":3,"score":0.5})"}), {}, {"found.json"});
   problem.fails(1, "{}", {}, {"found.json"});

@@ -118,8 +118,8 @@ TEST_CASE("malformed results are told, and the others checked") {
   REQUIRE(report.findings.size() == 3);
   CHECK(report.findings[0].kind == Oddity::malformed_record);
   CHECK(report.findings[0].count == 2);
-  CHECK(report.findings[0].examples.at(0).text.find("[0]: score: found a string, expected a number") == 0);
-  CHECK(report.findings[0].examples.at(1).text.find("[1]: has neither a 'bbox' nor a 'segmentation'") == 0);
+  CHECK(report.findings[0].examples.at(0).text.find("result 0: score: found a string, expected a number") == 0);
+  CHECK(report.findings[0].examples.at(1).text.find("result 1: has neither a 'bbox' nor a 'segmentation'") == 0);
   CHECK(report.findings[1].kind == Oddity::score_range);
   CHECK(report.findings[2].kind == Oddity::no_masks);
 }

@@ -46,19 +46,19 @@ TEST_CASE("results: boxes, masks and both") {
 TEST_CASE("results: what is missing or wrong is named with the result's position") {
   CHECK(parse_error(R"([{"image_id":1,"category_id":1,"score":1,"bbox":[0,0,1,1]},{"image_id":1,"category_id":1,
                         "score":1}])") ==
-        "r.json: [1]: has neither a 'bbox' nor a 'segmentation', expected at least one");
+        "r.json: result 1: has neither a 'bbox' nor a 'segmentation', expected at least one");
   CHECK(parse_error(R"([{"image_id":1,"category_id":1,"bbox":[0,0,1,1]}])") ==
-        "r.json: [0]: has no member 'score', expected a number");
+        "r.json: result 0: has no member 'score', expected a number");
   CHECK(parse_error(R"([{"category_id":1,"score":1,"bbox":[0,0,1,1]}])") ==
-        "r.json: [0]: has no member 'image_id', expected an integer");
+        "r.json: result 0: has no member 'image_id', expected an integer");
   CHECK(parse_error(R"([{"image_id":1,"score":1,"bbox":[0,0,1,1]}])") ==
-        "r.json: [0]: has no member 'category_id', expected an integer");
+        "r.json: result 0: has no member 'category_id', expected an integer");
   CHECK(parse_error(R"([{"image_id":1,"category_id":1,"score":"0.5","bbox":[0,0,1,1]}])") ==
-        "r.json: [0]: score: found a string, expected a number");
+        "r.json: result 0: score: found a string, expected a number");
   CHECK(parse_error(R"([{"image_id":1,"category_id":1,"score":null,"bbox":[0,0,1,1]}])") ==
-        "r.json: [0]: score: found null, expected a number");
-  CHECK(parse_error("[3]") == "r.json: [0]: found 3, expected an object");
-  CHECK(parse_error("[[]]") == "r.json: [0]: found an array, expected an object");
+        "r.json: result 0: score: found null, expected a number");
+  CHECK(parse_error("[3]") == "r.json: result 0: found 3, expected an object");
+  CHECK(parse_error("[[]]") == "r.json: result 0: found an array, expected an object");
 }
 
 TEST_CASE("results: the top of the file") {
@@ -141,5 +141,5 @@ TEST_CASE("results: what is written reads back as the same records") {
   CHECK(read_results(folder / "r.json").size() == 3);
   results[1].score = std::numeric_limits<double>::infinity();
   CHECK(message_of([&] { to_json(results); }) ==
-        "result [1] can not be written: JsonWriter: NaN and infinity can not be written as JSON");
+        "result 1 can not be written: JsonWriter: NaN and infinity can not be written as JSON");
 }

@@ -72,7 +72,7 @@ inline std::vector<Result> parse_results(std::string_view text, std::string name
 /// Throws: Error when a number is NaN or infinite, which JSON does not have.
 inline void append_result(io::JsonWriter& writer, const Result& result) { detail::append_record(writer, result); }
 
-/// The instances file of these records, on one line. What is absent is left out; reading the text gives equal records.
+/// The instances file of these records, on one line. What is absent is left out; reading the text gives equal records, if texts are UTF-8 and `extra` holds members of other names.
 /// Throws: Error, with the record's id, when a number is NaN or infinite or rings do not end inside their coordinates.
 inline std::string to_json(const Annotations& annotations) {
   std::string text;

@@ -23,14 +23,16 @@ struct RecordPlace {
   std::uint64_t index;
   simdjson::dom::element element;
 
-  /// Throws "file: annotation 17: text", with the index where there is no id: "file: annotations[4]: text".
+  /// Throws "file: annotation 17: text", with the index where there is no id: "file: annotations[4]: text",
+  /// "file: result 4: text".
   [[noreturn]] void fail(const std::string& text) const {
     std::int64_t id = 0;
-    const bool has_id =
-        *records != '\0' && element.is_object() && element["id"].get_int64().get(id) == simdjson::SUCCESS;
+    const bool whole_file = *records == '\0';
+    const bool has_id = !whole_file && element.is_object() && element["id"].get_int64().get(id) == simdjson::SUCCESS;
     throw FormatError(file + ": " +
-                      (has_id ? std::string(record) + " " + std::to_string(id)
-                              : std::string(records) + "[" + std::to_string(index) + "]") +
+                      (has_id       ? std::string(record) + " " + std::to_string(id)
+                       : whole_file ? std::string(record) + " " + std::to_string(index)
+                                    : std::string(records) + "[" + std::to_string(index) + "]") +
                       ": " + text);
   }
   [[noreturn]] void fail_missing(std::string_view member, const char* expected) const {

@@ -24,6 +24,9 @@ inline void append_polygons(io::JsonWriter& writer, const Polygons& polygons) {
     for (; begin < end; ++begin) writer.value(polygons.coordinates[begin]);
     writer.end_array();
   }
+  if (begin != polygons.coordinates.size())
+    throw Error("the last ring ends at " + std::to_string(begin) + " of " +
+                std::to_string(polygons.coordinates.size()) + " coordinates, expected all of them to belong to a ring");
   writer.end_array();
 }
 
@@ -81,7 +84,7 @@ inline std::string record_name(const CategoryRecord& category, std::size_t) {
 inline std::string record_name(const Annotation& annotation, std::size_t) {
   return "annotation " + std::to_string(annotation.id);
 }
-inline std::string record_name(const Result&, std::size_t index) { return "result [" + std::to_string(index) + "]"; }
+inline std::string record_name(const Result&, std::size_t index) { return "result " + std::to_string(index); }
 
 /// Calls write(text) for an array, piece by piece.
 template <class Record, class Write>
