@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "tests/support/messages.hpp"
+
 namespace mrcnn::coco {
 namespace {
 
@@ -30,16 +32,6 @@ Evaluation evaluation_of() {
 }
 
 using Numbers = std::vector<double>;
-
-template <class Function>
-std::string message_of(const Function& function) {
-  try {
-    function();
-  } catch (const ShapeError& error) {
-    return error.what();
-  }
-  return "nothing was thrown";
-}
 
 }  // namespace
 
@@ -108,7 +100,7 @@ TEST_CASE(
 
 TEST_CASE("precision_recall_curve: what the evaluation does not have is named, with what it has") {
   const auto message = [](const CurveSelection& selection) {
-    return message_of([&] { precision_recall_curve(evaluation_of(), selection, ""); });
+    return test::message_of<ShapeError>([&] { precision_recall_curve(evaluation_of(), selection, ""); });
   };
   CHECK(message({.iou_threshold = 0.55}) ==
         "precision_recall_curve: the evaluation has no IoU threshold 0.55, expected one of 0.50, 0.75");
@@ -120,9 +112,10 @@ TEST_CASE("precision_recall_curve: what the evaluation does not have is named, w
         "precision_recall_curve: the evaluation has no max_detections 10, expected one of 1, 100");
   Evaluation cut = evaluation_of();
   cut.precision.pop_back();
-  CHECK(message_of([&] { precision_recall_curve(cut, {}, ""); }) ==
+  CHECK(test::message_of<ShapeError>([&] { precision_recall_curve(cut, {}, ""); }) ==
         "precision_recall_curve: precision has 95 entries, expected 96 as the evaluation's thresholds say");
-  CHECK(message_of([&] { precision_recall_curve({}, {}, ""); }).find("no IoU threshold") != std::string::npos);
+  CHECK(test::message_of<ShapeError>([&] { precision_recall_curve({}, {}, ""); }).find("no IoU threshold") !=
+        std::string::npos);
 }
 
 }  // namespace mrcnn::coco

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "tests/support/draw.hpp"
+#include "tests/support/messages.hpp"
 
 namespace mrcnn::coco {
 namespace {
@@ -41,16 +42,6 @@ MaskCrop filled(const Box& box, std::size_t index) {
 
 Rle rle_of(const MaskCrop& crop) {
   return encode_crop({crop.pixels.data(), {crop.height, crop.width}, {crop.width, 1}}, crop.x, crop.y, 20, 24);
-}
-
-template <class Function>
-std::string message_of(const Function& function) {
-  try {
-    function();
-  } catch (const ShapeError& error) {
-    return error.what();
-  }
-  return "nothing was thrown";
 }
 
 }  // namespace
@@ -152,7 +143,7 @@ TEST_CASE("image_overlaps of masks: empty masks overlap nothing, other sizes are
   const std::vector<Rle> masks{encode_crop({nullptr, {0, 0}, {0, 1}}, 0, 0, 4, 4), {4, 4, {0, 16}}};
   CHECK(image_overlaps(masks, masks) == std::vector<double>{0, 0, 0, 1});
   const std::vector<Rle> other{{4, 5, {0, 20}}};
-  CHECK(message_of([&] { image_overlaps(masks, other); }) ==
+  CHECK(test::message_of<ShapeError>([&] { image_overlaps(masks, other); }) ==
         "image_overlaps: the predicted mask 0 has 4 x 4 pixels, expected 4 x 5 as true mask 0");
 }
 
@@ -243,38 +234,39 @@ TEST_CASE("the order of predictions and objects does not matter where nothing is
 
 TEST_CASE("wrong arguments are named") {
   auto comparison = comparison_of({0.5, 0.5}, 2, 1);
-  CHECK(message_of([&] { image_matches(comparison, nan); }) ==
+  CHECK(test::message_of<ShapeError>([&] { image_matches(comparison, nan); }) ==
         "image_matches: the IoU threshold is nan, expected 0 to 1");
-  CHECK(message_of([&] { image_recall(comparison, 50); }) ==
+  CHECK(test::message_of<ShapeError>([&] { image_recall(comparison, 50); }) ==
         "image_recall: the IoU threshold is 50.000000, expected 0 to 1");
-  CHECK(message_of([&] { image_average_precision_range(comparison, {}); }) ==
+  CHECK(test::message_of<ShapeError>([&] { image_average_precision_range(comparison, {}); }) ==
         "image_average_precision_range: there are no thresholds, expected at least one");
   comparison.scores[1] = nan;
-  CHECK(message_of([&] { image_average_precision(comparison); }) ==
+  CHECK(test::message_of<ShapeError>([&] { image_average_precision(comparison); }) ==
         "image_matches: scores[1] is NaN, expected a number");
   comparison.scores[1] = 0.5;
   comparison.overlaps[0] = nan;
-  CHECK(message_of([&] { image_recall(comparison); }) == "image_recall: overlaps[0] is NaN, expected a number");
+  CHECK(test::message_of<ShapeError>([&] { image_recall(comparison); }) ==
+        "image_recall: overlaps[0] is NaN, expected a number");
   comparison.overlaps.pop_back();
-  CHECK(message_of([&] { image_recall(comparison); }) ==
+  CHECK(test::message_of<ShapeError>([&] { image_recall(comparison); }) ==
         "image_recall: overlaps has 1 entries, expected 2 for 2 predictions and 1 true objects");
   comparison.predicted_class_ids.clear();
-  CHECK(message_of([&] { image_recall(comparison); }) ==
+  CHECK(test::message_of<ShapeError>([&] { image_recall(comparison); }) ==
         "image_recall: predicted_class_ids has 0 entries, expected 2 as there are scores");
 
   std::vector<Detection> found{detection_of({0, 0, 2, 2}, 1, 1)};
   ImageTruths truths{{}, {1}, {}};
-  CHECK(message_of([&] { compare_image(found, truths); }) ==
+  CHECK(test::message_of<ShapeError>([&] { compare_image(found, truths); }) ==
         "compare_image: truths.boxes has 0 boxes, expected 1 as there are class ids");
-  CHECK(message_of([&] { compare_image(found, truths, OverlapOf::masks); }) ==
+  CHECK(test::message_of<ShapeError>([&] { compare_image(found, truths, OverlapOf::masks); }) ==
         "compare_image: truths.masks has 0 masks, expected 1 as there are class ids; compare OverlapOf::boxes without "
         "masks");
   truths.masks = {{4, 4, {16}}};
   found[0].mask = {0, 0, 2, 2, {1, 1, 1}};
-  CHECK(message_of([&] { compare_image(found, truths, OverlapOf::masks); }) ==
+  CHECK(test::message_of<ShapeError>([&] { compare_image(found, truths, OverlapOf::masks); }) ==
         "compare_image: the mask of detection 0 has 3 pixels, expected 2 x 2");
   found[0].mask = {3, 3, 2, 2, {1, 1, 1, 1}};
-  CHECK(message_of([&] { compare_image(found, truths, OverlapOf::masks); }).find("reaches beyond") !=
+  CHECK(test::message_of<ShapeError>([&] { compare_image(found, truths, OverlapOf::masks); }).find("reaches beyond") !=
         std::string::npos);
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "tests/support/draw.hpp"
+#include "tests/support/messages.hpp"
 
 namespace mrcnn::data {
 namespace {
@@ -23,17 +24,6 @@ std::string picture(const coco::Rle& mask) {
     text += '\n';
   }
   return text;
-}
-
-/// The message of the ShapeError that f throws.
-template <class F>
-std::string message_of(F&& f) {
-  try {
-    f();
-  } catch (const ShapeError& error) {
-    return error.what();
-  }
-  return "(nothing was thrown)";
 }
 
 using Numbers = std::vector<double>;
@@ -288,15 +278,15 @@ TEST_CASE("fill_polygon: many vertices take a time that grows with the rows they
 TEST_CASE("fill_polygon: what is no polygon is named") {
   const double nan = std::numeric_limits<double>::quiet_NaN();
   const double infinity = std::numeric_limits<double>::infinity();
-  CHECK(message_of([] {
+  CHECK(test::message_of<ShapeError>([] {
           fill_polygon(Numbers{1, 2}, Numbers{1}, 3, 3);
         }) == "fill_polygon: 2 x for 1 y, expected as many of both");
-  CHECK(message_of([&] {
+  CHECK(test::message_of<ShapeError>([&] {
           fill_polygon(Numbers{1, nan}, Numbers{1, 2}, 3, 3);
         }) == "fill_polygon: vertex 1 is (nan, 2.000000), expected numbers from -1e9 to 1e9");
   CHECK_THROWS_AS(fill_polygon(Numbers{1, 2}, Numbers{1, -infinity}, 3, 3), ShapeError);
   CHECK_THROWS_AS(fill_polygon(Numbers{1, 2e9}, Numbers{1, 1}, 3, 3), ShapeError);
-  CHECK(message_of([] { fill_polygon(Numbers{1}, Numbers{1}, -3, 3); }) ==
+  CHECK(test::message_of<ShapeError>([] { fill_polygon(Numbers{1}, Numbers{1}, -3, 3); }) ==
         "fill_polygon: a picture of -3 x 3 pixels, expected extents of at least 0");
   CHECK_THROWS_AS(fill_polygon(Numbers{1}, Numbers{1}, 70000, 70000), FormatError);
 }
@@ -326,7 +316,7 @@ TEST_CASE("fill_ellipse: centres inside, as skimage.draw.disk and skimage.draw.e
   CHECK(coco::area(fill_ellipse({.x = 2, .y = 2, .radius_x = 0, .radius_y = 3}, 5, 5)) == 0);
   CHECK(coco::area(fill_ellipse({.x = -9, .y = 2, .radius_x = 3, .radius_y = 3}, 5, 5)) == 0);
   CHECK(coco::area(fill_ellipse({.x = 2, .y = 2, .radius_x = 1e9, .radius_y = 1e9}, 5, 5)) == 25);
-  CHECK(message_of([] { fill_ellipse({.radius_x = -1, .radius_y = 1}, 5, 5); }) ==
+  CHECK(test::message_of<ShapeError>([] { fill_ellipse({.radius_x = -1, .radius_y = 1}, 5, 5); }) ==
         "fill_ellipse: radii of -1.000000 and 1.000000, expected at least 0");
   CHECK_THROWS_AS(fill_ellipse({.x = std::numeric_limits<double>::quiet_NaN()}, 5, 5), ShapeError);
 }

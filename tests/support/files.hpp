@@ -11,7 +11,7 @@
 #include <string>
 #include <string_view>
 
-#include "mrcnn/core/error.hpp"
+#include "tests/support/messages.hpp"
 
 namespace mrcnn::test {
 
@@ -51,17 +51,6 @@ inline void write_file(const std::string& path, std::string_view bytes) {
 inline std::string file_bytes(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-}
-
-/// The message of the Error that f throws; a text that no message equals when it throws none.
-template <class F>
-std::string message_of(F&& f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "(nothing was thrown)";
 }
 
 /// SplitMix64: test data that is the same everywhere.

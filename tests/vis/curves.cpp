@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "mrcnn/vis/stroke_font.hpp"
+#include "tests/support/messages.hpp"
 
 using namespace mrcnn;
 using namespace mrcnn::vis;
@@ -57,16 +58,6 @@ Curve curve_of(std::vector<double> x, std::vector<double> y, std::string name = 
 }
 
 Image drawn(const Curve& curve, const CurveOptions& options) { return draw_curves({&curve, 1}, options); }
-
-template <class Function>
-std::string message_of(const Function& function) {
-  try {
-    function();
-  } catch (const ShapeError& error) {
-    return error.what();
-  }
-  return "nothing was thrown";
-}
 
 }  // namespace
 
@@ -230,22 +221,22 @@ TEST_CASE("draw_curves: the same arguments give the same bytes") {
 }
 
 TEST_CASE("draw_curves: wrong arguments are named") {
-  CHECK(message_of([] { draw_curves({}, options_of(0, 10)); }) ==
+  CHECK(test::message_of<ShapeError>([] { draw_curves({}, options_of(0, 10)); }) ==
         "draw_curves: the picture is 10 x 0 pixels, expected 1 to 16384 each way");
-  CHECK(message_of([] { draw_curves({}, options_of(10, 16385)); }) ==
+  CHECK(test::message_of<ShapeError>([] { draw_curves({}, options_of(10, 16385)); }) ==
         "draw_curves: the picture is 16385 x 10 pixels, expected 1 to 16384 each way");
   const std::vector<Curve> uneven{curve_of({}, {}), curve_of({0, 1}, {1, 0, 0})};
-  CHECK(message_of([&] { draw_curves(uneven, options_of(10, 10)); }) ==
+  CHECK(test::message_of<ShapeError>([&] { draw_curves(uneven, options_of(10, 10)); }) ==
         "draw_curves: curve 1 has 3 values y, expected 2 as x");
   auto options = options_of(100, 100);
   options.y_high = 0;
-  CHECK(message_of([&] { draw_curves({}, options); }) ==
+  CHECK(test::message_of<ShapeError>([&] { draw_curves({}, options); }) ==
         "draw_curves: the y axis goes from 0.000000 to 0.000000, expected finite numbers that grow");
   options.y_high = no_number;
-  CHECK(message_of([&] { draw_curves({}, options); }).find("y axis") != std::string::npos);
+  CHECK(test::message_of<ShapeError>([&] { draw_curves({}, options); }).find("y axis") != std::string::npos);
   options.y_high = 1;
   options.x_low = -std::numeric_limits<double>::infinity();
-  CHECK(message_of([&] { draw_curves({}, options); }).find("x axis") != std::string::npos);
+  CHECK(test::message_of<ShapeError>([&] { draw_curves({}, options); }).find("x axis") != std::string::npos);
   options = options_of(10, 10);
   options.typeface = nullptr;
   options.font_path = "no such font.ttf";
