@@ -57,6 +57,15 @@ TEST_CASE("MaskRCNN2Go's published masks: all 12 numbers are pycocotools', with 
   CHECK(three.recall == one.recall);
 }
 
+TEST_CASE("MaskRCNN2Go's published masks by boundary IoU: pycocotools' numbers of boundaries that OpenCV erodes") {
+  // pycocotools 2.0.11 with overlaps min(masks, boundaries); boundaries as Boundary IoU's API makes them with OpenCV 5.0:
+  // cv2.erode, 3 x 3, round(0.02 * diagonal) times.
+  const Stats expected = {0.14422220809573957, 0.3331652602571217,  0.10443611693375862, 0.05293118332075804,
+                          0.18833414042395674, 0.18406223879018377, 0.13081586307527054, 0.18202217304403726,
+                          0.18403677763900414, 0.0747527349525049,  0.2368232765820253,  0.20679112554112553};
+  CHECK(evaluate_files("segmentations", coco::IouType::boundary).stats == expected);
+}
+
 /// Three of four objects of a file as if found, moved by some pixels, here and there twice or as a person.
 std::vector<coco::Result> moved_objects(const std::vector<coco::Annotation>& annotations) {
   std::vector<coco::Result> results;
