@@ -13,6 +13,9 @@ function(mrcnn_add_header_tests)
   add_executable(test.headers)
   set(all "")
   set(plain "")
+  if(NOT CMAKE_CXX_COMPILER_ID STREQUAL GNU)  # one compiler looks at those that no user includes
+    list(FILTER headers EXCLUDE REGEX "/detail/")
+  endif()
   foreach(header IN LISTS headers)
     # The target whose promise the header is part of.
     set(foreign ${mrcnn_foreign_always})

@@ -1,0 +1,3 @@
+#include "network.hpp"
+
+template class mrcnn::MaskRCNN<mrcnn::HostBackend>;
