@@ -247,8 +247,8 @@ TEST_CASE("evaluate: odd annotations and results are counted, a line for each ki
   for (const std::string text :
        {"1 of 7 annotations have the id of another one", "belong to a picture that the file does not have",
         "belong to a category that the file does not have", "1 of 7 annotations have a box that reaches out",
-        "1 of 6 results have a box that reaches out of its picture (first: [5])",
-        "1 of 6 results are the same as an earlier one (first: [4])"})
+        "1 of 6 results have a box that reaches out of its picture (first: result 5)",
+        "1 of 6 results are the same as an earlier one (first: result 4)"})
     CHECK_MESSAGE(contains(run.err, text), text);
 }
 
@@ -563,6 +563,10 @@ TEST_CASE("evaluate: a run that was cut off anywhere goes on to the same files a
   std::string holes = results;
   std::fill(holes.begin() + static_cast<std::ptrdiff_t>(holes.size() / 2), holes.end(), '\0');
   CHECK(contains(goes_on(holes, log), " of 5 pictures, going on"));
+  CHECK(contains(goes_on(holes, log), "results.json: 5 pictures were recorded, "));
+  std::string damaged = results;
+  damaged[3] = '?';
+  CHECK(contains(goes_on(damaged, log), "5 pictures were recorded, 0 are used: the rest is damaged from byte 0 on"));
   // Killed before the description was complete.
   goes_on("", log.substr(0, 10));
   goes_on("", "");
@@ -622,6 +626,34 @@ TEST_CASE("evaluate: a run goes on only with the same weights, settings, annotat
                 {"results.json.run: ", "does not begin with the description"});
   std::filesystem::remove(problem.results + ".run");
   problem.fails(1, {"--output", problem.out, "--resume"}, {"results.json.run: is missing beside "});
+}
+
+TEST_CASE("evaluate: results whose description is damaged are not wiped") {
+  const NetworkProblem problem(2);
+  REQUIRE(problem.evaluate_into().status == 0);
+  const std::string results = file_bytes(problem.results);
+  const std::string log = file_bytes(problem.results + ".run");
+  const std::string torn = "results.json.run: is empty or damaged beside ";
+  const std::string foreign = "results.json.run: does not begin with the description of a run";
+  const auto refused = [&](const std::string& damaged, const std::string& text) {
+    for (const bool resume : {false, true}) {
+      write_file(problem.results + ".run", damaged);
+      std::vector<std::string> words{"--output", problem.out, "--misses", "0"};
+      if (resume) words.push_back("--resume");
+      problem.fails(1, words, {text});
+      CHECK(file_bytes(problem.results) == results);
+      CHECK(file_bytes(problem.results + ".run") == damaged);
+    }
+  };
+  refused(log.substr(0, 20), torn);
+  refused("hello", torn);
+  refused("", torn);
+  refused("hello\n", foreign);
+  refused("[1]\n", foreign);
+  // A run that is complete is replaced, whatever became of its first line.
+  write_file(problem.results + ".run", "?" + log);
+  CHECK(problem.evaluate_into().status == 0);
+  CHECK(file_bytes(problem.results + ".run") == log);
 }
 
 TEST_CASE("evaluate: classes are matched by name, else by ascending id") {
