@@ -58,6 +58,8 @@ class EvaluateRun {
     for (const std::string& text : check_results(annotations_, results_, name)) warn(text);
     std::string note;
     const auto types = choose_iou_types(annotations_, results_, command_, note);
+    const std::string boxes = boxes_as_masks(results_, types, name);
+    if (!boxes.empty()) warn(boxes);
     std::string report = head(name);
     if (!note.empty()) report += note + '\n';
     for (const std::string& type : types) {
@@ -109,8 +111,11 @@ class EvaluateRun {
                        number_of(annotations_.categories.size(), "category", "categories") + '\n' + printable(name) +
                        ": " + number_of(detections, "detection", "detections") + '\n';
     if (!matching_.empty()) text += "classes and categories: matched " + matching_ + '\n';
-    if (detections == 0) text += "there are no detections: every number is 0, or -1 where there is nothing to find\n";
-    if (objects == 0) text += "there are no annotations: every number is -1\n";
+    if (objects == 0)
+      text += detections == 0 ? "there are no annotations and no detections: every number is -1\n"
+                              : "there are no annotations: every number is -1\n";
+    else if (detections == 0)
+      text += "there are no detections: every number is 0, or -1 where there is nothing to find\n";
     return text;
   }
 

@@ -67,7 +67,7 @@ std::vector<std::string> parse_iou_types(const CommandLine& line, const std::str
   return types;
 }
 
-void check_combination(const CommandLine& line, const EvaluateCommand& command) {
+void check_combination(const CommandLine& line, const EvaluateCommand& command, bool misses) {
   if (!command.annotations) line.fail("--annotations is missing, expected an annotation file");
   if (!command.results && !command.weights)
     line.fail("nothing to evaluate, expected --results with a results file, or --images and --weights");
@@ -90,8 +90,36 @@ void check_combination(const CommandLine& line, const EvaluateCommand& command) 
     if (command.images && !command.output)
       line.fail("--images has no use with --results unless --output asks for pictures of the misses");
   }
+  if (misses && !(command.images && command.output))
+    line.fail(
+        "--misses has no use without --output and --images, expected the folders of the drawings and the pictures");
   if (command.resume && command.results_path().empty())
     line.fail("--resume needs --output or --results-out, which name the results of the run that was interrupted");
+}
+
+/// Whether the name is one of those that --output gives its pictures.
+bool is_picture_name(const std::string& name) {
+  if (!name.ends_with(".png")) return false;
+  for (const std::string type : {"bbox", "segm", "boundary"})
+    if (name.starts_with("miss-" + type + "-") || name == "precision-recall-" + type + ".png" ||
+        name == "precision-recall-" + type + "-categories.png")
+      return true;
+  return false;
+}
+
+/// The folder as the file system knows it, whether it is there or not.
+fs::path place_of(const fs::path& folder) {
+  std::error_code failure;
+  const fs::path absolute = fs::absolute(folder / "", failure);
+  const fs::path place = fs::weakly_canonical(absolute, failure);
+  return failure ? absolute.lexically_normal() : place;
+}
+
+/// The names of the curves and of the pictures with misses are taken.
+void check_not_a_picture(const std::string& file, const std::string& output) {
+  const fs::path path(file);
+  if (is_picture_name(path.filename().string()) && place_of(path.parent_path()) == place_of(output))
+    throw UsageError(file + ": is the name of a picture that --output makes; choose another name");
 }
 
 void check_distinct(const EvaluateCommand& command) {
@@ -101,6 +129,9 @@ void check_distinct(const EvaluateCommand& command) {
     if (file) files.input(*file);
   if (command.json) files.output(*command.json);
   const std::string results = command.results_path();
+  if (command.output)
+    for (const auto& file : {command.json, command.results_out})
+      if (file) check_not_a_picture(*file, *command.output);
   if (results.empty()) return;
   files.output(results);
   files.output(results + ".run");
@@ -186,7 +217,7 @@ std::optional<EvaluateCommand> parse_evaluate(const std::vector<std::string>& wo
   if (command.image_ids && !is_file(*command.image_ids) && !parse_ids(*command.image_ids))
     line.fail("--image-ids is '" + *command.image_ids + "', expected ids such as 139,285,632 or a file that is there");
   command.model.check(line);
-  check_combination(line, command);
+  check_combination(line, command, misses.has_value());
   if (!command.model.min_confidence) command.model.min_confidence = 0.0;
   if (command.json && *command.json == "-") command.json = "/dev/stdout";
   check_distinct(command);

@@ -212,4 +212,16 @@ std::vector<std::string> choose_iou_types(const coco::Annotations& annotations, 
   return {"bbox"};
 }
 
+std::string boxes_as_masks(std::span<const coco::Result> results, std::span<const std::string> iou_types,
+                           const std::string& name) {
+  if (std::all_of(iou_types.begin(), iou_types.end(), [](const std::string& type) { return type == "bbox"; }))
+    return {};
+  const auto boxes = std::count_if(results.begin(), results.end(), [](const coco::Result& result) {
+    return result.bbox && !holds_mask(result.segmentation);
+  });
+  if (boxes == 0) return {};
+  return name + ": " + std::to_string(boxes) + " of " + std::to_string(results.size()) +
+         " results have no mask, and their boxes are compared as masks";
+}
+
 }  // namespace mrcnn::cli

@@ -32,6 +32,10 @@ bool holds_mask(const coco::Segmentation& segmentation);
 std::vector<std::string> choose_iou_types(const coco::Annotations& annotations, std::span<const coco::Result> results,
                                           const EvaluateCommand& command, std::string& note);
 
+/// A warning when masks are compared and results have a box only, which takes the place of the mask; else empty.
+std::string boxes_as_masks(std::span<const coco::Result> results, std::span<const std::string> iou_types,
+                           const std::string& name);
+
 }  // namespace mrcnn::cli
 
 #endif

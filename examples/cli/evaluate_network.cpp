@@ -164,6 +164,7 @@ ResultsMaker::Records ResultsMaker::run() {
   }
   const std::size_t total = state.images.size();
   if (state.log) state.done = state.log->done();
+  if (state.log && !state.log->damage().empty()) warn(state.log->damage());
   if (state.done > 0)
     std::fprintf(stderr, "mrcnn: %s holds %zu of %zu pictures, going on\n", printable(path).c_str(), state.done, total);
   if (state.done < total) load_weights(state.net, state.setup.weights);

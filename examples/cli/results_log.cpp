@@ -5,9 +5,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <limits>
-#include <optional>
 #include <utility>
 
 #include "mrcnn/core/error.hpp"
@@ -43,6 +43,20 @@ bool has_content(const std::string& path) {
   return ::stat(path.c_str(), &status) == 0 && status.st_size > 0;
 }
 
+bool exists(const std::string& path) {
+  struct stat status {};
+  return ::stat(path.c_str(), &status) == 0;
+}
+
+/// Whether the line is an object in JSON, as the first line of a log is.
+bool is_description(const std::string& line) {
+  try {
+    return io::JsonDocument::parse(line, "").root().is_object();
+  } catch (const FormatError&) {
+    return false;
+  }
+}
+
 }  // namespace
 
 ResultsLog::ResultsLog(std::string path, std::string description, std::vector<std::int64_t> image_ids, bool resume)
@@ -73,11 +87,12 @@ void ResultsLog::open(bool resume) {
   for (const std::string& path : {path_, log_path_})
     if (::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode))
       fail(path, "is not a regular file, expected one that results can be appended to", 0);
-  if (resume && has_content(path_) && !has_content(log_path_))
+  if (resume && has_content(path_) && !exists(log_path_))
     fail(log_path_,
          "is missing beside " + path_ + ", expected what a run without --resume left; remove " + path_ +
              " to begin anew",
          0);
+  const bool known = exists(log_path_);
   log_ = ::open(log_path_.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
   if (log_ < 0) fail(log_path_, "can not be written: ", errno);
   if (::flock(log_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
@@ -86,12 +101,12 @@ void ResultsLog::open(bool resume) {
   if (results_ < 0) fail(path_, "can not be written: ", errno);
 
   const std::string log = read_bytes(log_, 0, size_of(log_));
-  const std::size_t head = log.find('\n');
-  if (head != std::string::npos) {
-    const bool finished = log.ends_with(finish_line);
-    if (resume) check_description(log.substr(0, head));
-    if (resume || !finished) find_complete(log);
-    if (!resume && !finished && done_ > 0)
+  const bool finished = log.ends_with(finish_line);
+  if (known && (resume || !finished)) {
+    check_header(log, resume);
+    find_complete(log);
+    if (resume) note_damage(log);
+    if (!resume && done_ > 0)
       fail(path_,
            "holds " + std::to_string(done_) +
                " pictures of a run that is unfinished; go on with --resume, or "
@@ -109,20 +124,29 @@ void ResultsLog::open(bool resume) {
   if (log_size_ == 0) append(log_, log_path_, description_ + "\n");
 }
 
-void ResultsLog::check_description(const std::string& found) const {
-  const auto wanted = io::JsonDocument::parse(description_, log_path_);
-  std::optional<io::JsonDocument> document;
-  try {
-    document = io::JsonDocument::parse(found, log_path_);
-    if (!document->root().is_object()) throw FormatError("");
-  } catch (const FormatError&) {
+/// Results without a description that can be read are of a run that nobody can tell, and not to be wiped. A run that
+/// was killed before it had described itself has no results.
+void ResultsLog::check_header(const std::string& log, bool resume) const {
+  const std::size_t end = log.find('\n');
+  if (end == std::string::npos) {
+    if (size_of(results_) == 0) return;
+    fail(log_path_,
+         "is empty or damaged beside " + path_ + ", expected what mrcnn evaluate wrote; remove both to begin anew", 0);
+  }
+  const std::string line = log.substr(0, end);
+  if (!is_description(line) && (resume || size_of(results_) > 0))
     fail(log_path_,
          "does not begin with the description of a run, expected what mrcnn evaluate wrote; remove it and " + path_ +
              " to begin anew",
          0);
-  }
+  if (resume) check_description(line);
+}
+
+void ResultsLog::check_description(const std::string& found) const {
+  const auto wanted = io::JsonDocument::parse(description_, log_path_);
+  const auto document = io::JsonDocument::parse(found, log_path_);
   wanted.root().for_each_member([&](std::string_view name, const io::JsonValue& value) {
-    const auto other = document->root().find(name);
+    const auto other = document.root().find(name);
     if (other && other->minified() == value.minified()) return;
     fail(log_path_,
          "--resume: the run was begun with other " + std::string(name) +
@@ -132,6 +156,7 @@ void ResultsLog::check_description(const std::string& found) const {
 }
 
 void ResultsLog::find_complete(const std::string& log) {
+  if (log.find('\n') == std::string::npos) return;
   log_size_ = log.find('\n') + 1;
   const std::uint64_t results_size = size_of(results_);
   while (done_ < image_ids_.size()) {
@@ -140,6 +165,16 @@ void ResultsLog::find_complete(const std::string& log) {
     if (!take_line(std::string_view(log).substr(log_size_, end - log_size_), results_size)) break;
     log_size_ = end + 1;
   }
+}
+
+void ResultsLog::note_damage(const std::string& log) {
+  auto recorded = std::count(log.begin(), log.end(), '\n') - 1;  // the description
+  if (log.ends_with(finish_line)) --recorded;
+  const auto used = static_cast<std::ptrdiff_t>(done_);
+  if (recorded <= used) return;
+  damage_ = path_ + ": " + std::to_string(recorded) + (recorded == 1 ? " picture was" : " pictures were") +
+            " recorded, " + std::to_string(used) + (used == 1 ? " is" : " are") +
+            " used: the rest is damaged from byte " + std::to_string(results_size_) + " on and is done again";
 }
 
 /// Whether the line says that the next picture is complete, and its records are there.

@@ -22,7 +22,7 @@ class ResultsLog {
   /// @param image_ids    of the pictures, in the order in which they will come
   /// @param resume       go on with what is there; when nothing is there, begin
   /// Throws: FormatError when the files can not be read or written, are in use, belong to a run of another description
-  /// or, without `resume`, to one that is unfinished.
+  /// or, without `resume`, to one that is unfinished, or when the description beside results is damaged.
   ResultsLog(std::string path, std::string description, std::vector<std::int64_t> image_ids, bool resume);
   /// Removes the files of a run that did not get as far as one picture.
   ~ResultsLog();
@@ -32,6 +32,8 @@ class ResultsLog {
   const std::string& path() const { return path_; }
   /// Pictures that are complete.
   std::size_t done() const { return done_; }
+  /// A line about pictures that were recorded and can not be used, when going on; empty when there are none.
+  const std::string& damage() const { return damage_; }
   /// Appends the records of the next picture, separated by ",\n"; empty when nothing was found in it.
   void add(std::string_view records);
   /// Ends the array, when all pictures are there.
@@ -39,8 +41,10 @@ class ResultsLog {
 
  private:
   void open(bool resume);
+  void check_header(const std::string& log, bool resume) const;
   void check_description(const std::string& found) const;
   void find_complete(const std::string& log);
+  void note_damage(const std::string& log);
   bool take_line(std::string_view line, std::uint64_t results_size);
   void append(int descriptor, const std::string& path, std::string_view text) const;
   [[noreturn]] static void fail(const std::string& path, const std::string& text, int error);
@@ -55,6 +59,7 @@ class ResultsLog {
   std::uint64_t results_size_ = 0;  // of the complete pictures
   std::uint64_t log_size_ = 0;
   Fingerprint fingerprint_;
+  std::string damage_;
   bool finished_ = false;
 };
 

@@ -196,6 +196,10 @@ TEST_CASE("evaluate: what is compared follows from the results, or is told") {
   const auto both = problem.evaluate(problem.perfect, {"--iou-type", "segm,boundary"});
   CHECK(both.status == 0);
   CHECK((!contains(both.out, "bbox:\n") && contains(both.out, "segm:\n") && contains(both.out, "boundary:\n")));
+  CHECK(both.error_lines() == 1);
+  CHECK(contains(both.err, "found.json: 4 of 4 results have no mask, and their boxes are compared as masks"));
+  CHECK(boxes.err.empty());
+  CHECK(problem.evaluate(std::vector<std::string>{mask}, {"--iou-type", "segm"}).err.empty());
 }
 
 TEST_CASE("evaluate: masks of annotations that have none are not compared, and a line says so") {
@@ -219,6 +223,7 @@ TEST_CASE("evaluate: no results give zeros, no annotations give -1, and a line s
   CHECK(problem.stats(problem.perfect) == std::vector<double>(12, -1.0));
   CHECK(contains(problem.evaluate(problem.perfect).out, "there are no annotations: every number is -1"));
   CHECK(problem.stats({}) == std::vector<double>(12, -1.0));
+  CHECK(contains(problem.evaluate("[]").out, "there are no annotations and no detections: every number is -1"));
 }
 
 TEST_CASE("evaluate: results of unknown categories are ignored with one warning") {
@@ -349,6 +354,20 @@ TEST_CASE("evaluate: command lines that make no sense") {
   fails({"--annotations", a, "--results", r, "--iou-type", "bbox,bbox"}, "names bbox twice");
   fails({"--annotations", a, "--results", r, "--limit", "0"}, "--limit is '0'");
   fails({"--annotations", a, "--results", r, "--json", a}, "would be overwritten");
+  fails({"--annotations", a, "--results", r, "--misses", "3"}, "--misses has no use without --output and --images");
+  fails({"--annotations", a, "--weights", "w", "--images", "d", "--misses", "3"}, "--misses has no use without");
+  const std::string out = problem.folder / "out";
+  for (const std::string name :
+       {"precision-recall-bbox.png", "precision-recall-segm-categories.png", "miss-boundary-001-one.png"}) {
+    fails({"--annotations", a, "--results", r, "--output", out, "--json", out + "/" + name},
+          name + ": is the name of a picture that --output makes");
+    fails({"--annotations", a, "--results", r, "--output", out, "--json", out + "/../out//" + name}, "is the name of");
+    fails({"--annotations", a, "--weights", "w", "--images", "d", "--output", out + "/", "--results-out",
+           out + "/" + name},
+          "is the name of");
+  }
+  CHECK(!std::filesystem::exists(out));
+  CHECK(problem.evaluate("[]", {"--output", out, "--json", problem.folder / "precision-recall-bbox.png"}).status == 0);
   fails({"--annotations", a, "--results", r, "extra"}, "'extra' is no option");
   fails({"--annotations", a, "--results", r, "--ouput", "d"}, "--output");
 }
@@ -567,6 +586,10 @@ TEST_CASE("evaluate: a run that was cut off anywhere goes on to the same files a
   std::string damaged = results;
   damaged[3] = '?';
   CHECK(contains(goes_on(damaged, log), "5 pictures were recorded, 0 are used: the rest is damaged from byte 0 on"));
+  CHECK(contains(goes_on(holes, log), "results.json: 5 pictures were recorded, "));
+  std::string damaged = results;
+  damaged[3] = '?';
+  CHECK(contains(goes_on(damaged, log), "5 pictures were recorded, 0 are used: the rest is damaged from byte 0 on"));
   // Killed before the description was complete.
   goes_on("", log.substr(0, 10));
   goes_on("", "");
@@ -626,6 +649,34 @@ TEST_CASE("evaluate: a run goes on only with the same weights, settings, annotat
                 {"results.json.run: ", "does not begin with the description"});
   std::filesystem::remove(problem.results + ".run");
   problem.fails(1, {"--output", problem.out, "--resume"}, {"results.json.run: is missing beside "});
+}
+
+TEST_CASE("evaluate: results whose description is damaged are not wiped") {
+  const NetworkProblem problem(2);
+  REQUIRE(problem.evaluate_into().status == 0);
+  const std::string results = file_bytes(problem.results);
+  const std::string log = file_bytes(problem.results + ".run");
+  const std::string torn = "results.json.run: is empty or damaged beside ";
+  const std::string foreign = "results.json.run: does not begin with the description of a run";
+  const auto refused = [&](const std::string& damaged, const std::string& text) {
+    for (const bool resume : {false, true}) {
+      write_file(problem.results + ".run", damaged);
+      std::vector<std::string> words{"--output", problem.out, "--misses", "0"};
+      if (resume) words.push_back("--resume");
+      problem.fails(1, words, {text});
+      CHECK(file_bytes(problem.results) == results);
+      CHECK(file_bytes(problem.results + ".run") == damaged);
+    }
+  };
+  refused(log.substr(0, 20), torn);
+  refused("hello", torn);
+  refused("", torn);
+  refused("hello\n", foreign);
+  refused("[1]\n", foreign);
+  // A run that is complete is replaced, whatever became of its first line.
+  write_file(problem.results + ".run", "?" + log);
+  CHECK(problem.evaluate_into().status == 0);
+  CHECK(file_bytes(problem.results + ".run") == log);
 }
 
 TEST_CASE("evaluate: results whose description is damaged are not wiped") {
