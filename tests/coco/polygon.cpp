@@ -154,6 +154,9 @@ TEST_CASE("coordinates that are none are refused") {
   CHECK_THROWS_WITH_AS(rasterize_polygon(Outline{1, 1, nan, 4, 5, 4}, 6, 7),
                        "rasterize_polygon: coordinate 2 is nan, expected a number from -400000000 to 400000000",
                        FormatError);
+  CHECK_THROWS_WITH_AS(rasterize_polygon(Outline{1, 1, 1e300, 4, 5, 4}, 6, 7),
+                       "rasterize_polygon: coordinate 2 is 1e+300, expected a number from -400000000 to 400000000",
+                       FormatError);
   for (const double wrong : {std::numeric_limits<double>::infinity(), -4.1e8, 1e300})
     CHECK_THROWS_AS(rasterize_polygon(Outline{1, 1, 2, wrong, 5, 4}, 6, 7), FormatError);
   CHECK(text_of({-4e8, -4e8, -4e8, 4e8, 4e8, 4e8, 4e8, -4e8}) == "0Z1");

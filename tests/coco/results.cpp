@@ -62,9 +62,9 @@ TEST_CASE("results: what is missing or wrong is named with the result's position
 }
 
 TEST_CASE("results: the top of the file") {
-  CHECK(
-      parse_error(R"({"images":[],"annotations":[]})") ==
-      "r.json: found an object at the top, expected an array of results (an instances file goes to read_annotations)");
+  CHECK(parse_error(R"({"images":[],"annotations":[]})") ==
+        "r.json: found an object at the top, expected an array of results (if this is an instances file, give it "
+        "as the annotations)");
   CHECK(parse_error("\"x\"").rfind("r.json: can not be read as JSON", 0) == 0);
   CHECK(parse_error("") == "r.json:1:1: is not JSON: found the end of the text, expected a value");
   CHECK(parse_error("[] []").rfind("r.json:1:4: is not JSON: text after the end", 0) == 0);

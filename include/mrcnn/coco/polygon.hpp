@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 #include <span>
 #include <string>
@@ -118,12 +119,17 @@ class PolygonRasterizer {
   std::size_t crossings() const { return rows_.size(); }
 
  private:
+  static std::string shown(double number) {
+    char digits[32];
+    std::snprintf(digits, sizeof digits, "%g", number);
+    return digits;
+  }
   void read_vertices(std::span<const double> xy, index_t width) {
     vertices_.clear();
     for (std::size_t i = 0; i + 1 < xy.size(); i += 2) {
       for (std::size_t j = i; j < i + 2; ++j)
         if (!(std::abs(xy[j]) <= largest_coordinate))
-          throw FormatError("rasterize_polygon: coordinate " + std::to_string(j) + " is " + std::to_string(xy[j]) +
+          throw FormatError("rasterize_polygon: coordinate " + std::to_string(j) + " is " + shown(xy[j]) +
                             ", expected a number from -400000000 to 400000000");
       const std::int64_t x = detail::grid_position(xy[i]);
       vertices_.push_back({x, detail::grid_position(xy[i + 1]), detail::pixel_from_grid(x, width)});

@@ -136,7 +136,8 @@ inline std::string other_members(const simdjson::dom::object& skeleton, const io
 template <class Options>
 std::vector<Result> read_result_array(const io::detail::TextSource& source, const Options& options) {
   RecordArray<Result> results{"result", "", 24};
-  const auto reading = reader_options(options, "an array of results (an instances file goes to read_annotations)");
+  const auto reading =
+      reader_options(options, "an array of results (if this is an instances file, give it as the annotations)");
   io::detail::JsonArrayReader reader(source, {}, reading);
   reader.read([&](const auto& chunks, std::uint64_t left) { results.expect(chunks, 0, left); },
               [&](const auto& chunk, const simdjson::dom::array& elements) {
