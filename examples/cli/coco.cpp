@@ -1,6 +1,8 @@
 #include <cstdio>
+#include <filesystem>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -107,6 +109,10 @@ auto with_progress(const coco::CheckOptions& options, const std::string& unit, c
 int check(const std::vector<std::string>& words) {
   const auto command = parse_check(words);
   if (!command) return 0;
+  std::error_code ignored;
+  if (command->images && !std::filesystem::is_directory(*command->images, ignored))
+    throw FormatError(*command->images + ": is not a folder, expected the one with the pictures of " +
+                      command->annotations);
   const bool json_alone = command->json == "-";
   Outputs outputs;
   io::OutputFile* json = command->json && !json_alone ? &outputs.open(*command->json) : nullptr;

@@ -31,6 +31,13 @@ std::string subject_name(coco::Oddity kind, CheckedKind file) {
   return file == CheckedKind::results ? "result" : "annotation";
 }
 
+/// As `printable`, with backslashes doubled, so that no text can look like an escaped one.
+std::string escaped(const std::string& text) {
+  std::string doubled;
+  for (const char c : text) doubled.append(c == '\\' ? 2 : 1, c);
+  return printable(doubled);
+}
+
 /// A paragraph of words, no line longer than 100 columns unless a word is.
 void append_paragraph(std::string& text, const std::string& indent, std::string_view words) {
   constexpr std::size_t width = 100;
@@ -86,7 +93,7 @@ void append_finding(std::string& text, const CheckedFile& file, const coco::Find
     text += "    " +
             (example.id ? subject_name(finding.kind, file.kind) + " " + std::to_string(*example.id) + ": "
                         : std::string()) +
-            printable(example.text) + '\n';
+            escaped(example.text) + '\n';
   if (!finding.examples.empty() && finding.count > finding.examples.size())
     text += "    and " + std::to_string(finding.count - finding.examples.size()) + " more\n";
 }

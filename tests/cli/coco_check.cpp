@@ -193,6 +193,30 @@ TEST_CASE("names that hold control characters stay on their line") {
   CHECK(!contains(result.out, "\x1b"));
 }
 
+TEST_CASE("a backslash is told from an escaped character") {
+  Workplace place;
+  write_file(place.file, R"({"images":[{"id":1,"height":4,"width":6,"file_name":"a\\nb"},{"id":2,"height":4,"width":6,)"
+                         R"("file_name":"a\\nb"}],"categories":[{"id":1,"name":"cat"}],"annotations":[]})");
+  const auto result = place.check();
+  CHECK(contains(result.out, R"(a\\nb)"));
+  CHECK(!contains(result.out, "a\\nb"));
+}
+
+TEST_CASE("results of which none can be read are not called none") {
+  const Workplace place;
+  write_file(place.folder / "r.json", "[1,{}]");
+  const auto result = place.check({"--results", place.folder / "r.json"});
+  CHECK(result.status == 1);
+  CHECK(contains(result.out, "malformed record"));
+  CHECK(!contains(result.out, "no results"));
+}
+
+TEST_CASE("pictures in no folder end in one line") {
+  const Workplace place;
+  place.fails(1, {"coco", "check", place.file, "--images", place.folder / "none"},
+              {"none: is not a folder, expected the one with the pictures of "});
+}
+
 TEST_CASE("hostile files end in one line and exit status 1") {
   const Workplace place;
   const std::string path = place.folder / "hostile.json";

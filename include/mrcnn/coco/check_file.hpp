@@ -3,6 +3,7 @@
 
 #include <simdjson.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -168,6 +169,10 @@ inline CheckReport check_results_file(const Annotations& annotations, const std:
   CheckReport report = check_results(annotations, results, options);
   report.name = path;
   detail::add_findings(std::move(found), report);
+  const auto is = [](Oddity kind) { return [kind](const Finding& finding) { return finding.kind == kind; }; };
+  // There are results, though perhaps none that can be read.
+  if (std::any_of(report.findings.begin(), report.findings.end(), is(Oddity::malformed_record)))
+    std::erase_if(report.findings, is(Oddity::no_results));
   return report;
 }
 

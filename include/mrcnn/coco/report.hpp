@@ -9,6 +9,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -151,6 +152,12 @@ class TextTable {
   static std::string shown(std::string name) {
     for (char& c : name)
       if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = '?';
+    // What turns the direction of writing, U+202A to U+202E and U+2066 to U+2069, would turn the numbers, too.
+    for (std::size_t i = 0; i + 2 < name.size(); ++i) {
+      const std::string_view c = std::string_view(name).substr(i, 3);
+      if ((c >= "\xE2\x80\xAA" && c <= "\xE2\x80\xAE") || (c >= "\xE2\x81\xA6" && c <= "\xE2\x81\xA9"))
+        name.replace(i, 3, "?");
+    }
     return name;
   }
   /// Three decimals, as pycocotools prints; "-" for nothing.
