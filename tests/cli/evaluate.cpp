@@ -586,10 +586,6 @@ TEST_CASE("evaluate: a run that was cut off anywhere goes on to the same files a
   std::string damaged = results;
   damaged[3] = '?';
   CHECK(contains(goes_on(damaged, log), "5 pictures were recorded, 0 are used: the rest is damaged from byte 0 on"));
-  CHECK(contains(goes_on(holes, log), "results.json: 5 pictures were recorded, "));
-  std::string damaged = results;
-  damaged[3] = '?';
-  CHECK(contains(goes_on(damaged, log), "5 pictures were recorded, 0 are used: the rest is damaged from byte 0 on"));
   // Killed before the description was complete.
   goes_on("", log.substr(0, 10));
   goes_on("", "");
@@ -649,34 +645,6 @@ TEST_CASE("evaluate: a run goes on only with the same weights, settings, annotat
                 {"results.json.run: ", "does not begin with the description"});
   std::filesystem::remove(problem.results + ".run");
   problem.fails(1, {"--output", problem.out, "--resume"}, {"results.json.run: is missing beside "});
-}
-
-TEST_CASE("evaluate: results whose description is damaged are not wiped") {
-  const NetworkProblem problem(2);
-  REQUIRE(problem.evaluate_into().status == 0);
-  const std::string results = file_bytes(problem.results);
-  const std::string log = file_bytes(problem.results + ".run");
-  const std::string torn = "results.json.run: is empty or damaged beside ";
-  const std::string foreign = "results.json.run: does not begin with the description of a run";
-  const auto refused = [&](const std::string& damaged, const std::string& text) {
-    for (const bool resume : {false, true}) {
-      write_file(problem.results + ".run", damaged);
-      std::vector<std::string> words{"--output", problem.out, "--misses", "0"};
-      if (resume) words.push_back("--resume");
-      problem.fails(1, words, {text});
-      CHECK(file_bytes(problem.results) == results);
-      CHECK(file_bytes(problem.results + ".run") == damaged);
-    }
-  };
-  refused(log.substr(0, 20), torn);
-  refused("hello", torn);
-  refused("", torn);
-  refused("hello\n", foreign);
-  refused("[1]\n", foreign);
-  // A run that is complete is replaced, whatever became of its first line.
-  write_file(problem.results + ".run", "?" + log);
-  CHECK(problem.evaluate_into().status == 0);
-  CHECK(file_bytes(problem.results + ".run") == log);
 }
 
 TEST_CASE("evaluate: results whose description is damaged are not wiped") {
