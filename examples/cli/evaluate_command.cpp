@@ -191,7 +191,10 @@ std::optional<EvaluateCommand> parse_evaluate(const std::vector<std::string>& wo
               "A folder, made when needed, for pictures: precision over recall, and with\n"
               "--images the worst misses; and for results.json of the network.",
               command.output)
-      .option("--misses", "N", "Most misses that are drawn, for each kind of comparison. Default: 20.", misses)
+      .option("--misses", "N",
+              "Most pictures with misses that are drawn, those with the most missed objects and the surest false "
+              "detections first, for each kind of comparison. Default: 20.",
+              misses)
       .flag("--errors", "Print what kinds of errors there are, and how much AP each kind costs.", command.errors)
       .option("--results-out", "FILE", "The network's results. Default: results.json in --output, else not kept.",
               command.results_out)
