@@ -53,7 +53,7 @@ function(mrcnn_add_test stem)
   if(arg_FUZZ)
     set(label fuzz)
   endif()
-  if(MRCNN_SANITIZE AND (arg_SLOW OR label STREQUAL peers))  # sanitizers would take too long over them
+  if(MRCNN_SANITIZE AND (arg_SLOW OR label MATCHES "peers|golden"))  # sanitizers would take too long over them
     return()
   endif()
   if(arg_SLOW)
