@@ -328,7 +328,8 @@ TEST_CASE("detect: the ids are COCO's own when the names are COCO's 80") {
         return;
       }
       bool known = false;
-      for (const auto& category : coco::official_categories) known = known || (category.id == id && category.name == name);
+      for (const auto& category : coco::official_categories)
+        known = known || (category.id == id && category.name == name);
       CHECK(known);
     });
   }

@@ -113,7 +113,8 @@ TEST_CASE_TEMPLATE("conv2d: a residual of half the size is repeated twice in bot
                                            30.5, 30.5, 40.5, 40.5, 30.5, 30.5, 40.5, 40.5});
 }
 
-TEST_CASE_TEMPLATE("conv2d: equals a scattered sum in double for every kind of shape", Backend, MRCNN_HOST_TEST_BACKENDS) {
+TEST_CASE_TEMPLATE("conv2d: equals a scattered sum in double for every kind of shape", Backend,
+                   MRCNN_HOST_TEST_BACKENDS) {
   const auto backend = make_backend<Backend>();
   const Conv2dOptions same{.padding = {1, 1, 1, 1}};
   const Convolution shapes[] = {
