@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <limits>
 #include <numeric>
-#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -109,8 +108,8 @@ struct EvaluationCells {
 
 /// Which annotation stands for each: of several with one id, pycocotools takes the last for all. Empty when ids differ.
 inline std::vector<std::uint32_t> last_of_equal_ids(std::span<const Annotation> annotations) {
-  const auto ascends = [](const Annotation& a, const Annotation& b) { return a.id >= b.id; };
-  if (std::adjacent_find(annotations.begin(), annotations.end(), ascends) == annotations.end()) return {};
+  const auto falls_back = [](const Annotation& a, const Annotation& b) { return a.id >= b.id; };
+  if (std::adjacent_find(annotations.begin(), annotations.end(), falls_back) == annotations.end()) return {};
   std::vector<std::uint32_t> order(annotations.size());
   std::iota(order.begin(), order.end(), 0U);
   std::sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) {
