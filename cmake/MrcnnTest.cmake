@@ -64,10 +64,11 @@ function(mrcnn_add_test stem)
   target_link_libraries(test.${name} PRIVATE mrcnn_test_main_${kind} mrcnn::ops ${arg_LINK})
   mrcnn_own_target(test.${name})
   target_compile_options(test.${name} PRIVATE $<$<CONFIG:Release>:-O1>)  # faster to compile than -O3
-  if(MRCNN_SANITIZE AND stem MATCHES "^(ops|coco|data|io|vis|cli)/|^fuzz/shape_errors" AND NOT stem MATCHES "conv|linear")
-    # The sanitizers' checks are slow to optimise. The simulated device runs the kernels that all backends share.
-    target_compile_options(test.${name} PRIVATE -O0)
+  if(MRCNN_SANITIZE)  # the simulated device runs the kernels that all backends share
     target_compile_definitions(test.${name} PRIVATE "MRCNN_TEST_BACKENDS=mrcnn::test::Host,mrcnn::test::Sim")
+  endif()
+  if(MRCNN_SANITIZE AND stem MATCHES "conv|linear|^ops/nms|^fuzz/|^models")
+    target_compile_options(test.${name} PRIVATE -O1)  # they compute too much to run without
   endif()
   if(arg_FUZZ AND MRCNN_SANITIZE MATCHES "undefined")  # which does not include it
     target_compile_options(test.${name} PRIVATE -fsanitize=float-cast-overflow -fno-sanitize-recover=all)

@@ -7,29 +7,17 @@
 #include <vector>
 
 #include "tests/support/draw.hpp"
+#include "tests/support/mask_image.hpp"
 
 namespace mrcnn::coco {
 namespace {
 
 using test::Draw;
-
-/// A mask of 0 and 1, rows first.
-struct Mask {
-  index_t height;
-  index_t width;
-  std::vector<std::uint8_t> pixels;
-
-  Mask(index_t h, index_t w) : height(h), width(w), pixels(static_cast<std::size_t>(h * w)) {}
-  std::uint8_t& at(index_t y, index_t x) { return pixels[static_cast<std::size_t>(y * width + x)]; }
-  bool has(index_t y, index_t x) const {
-    return y >= 0 && x >= 0 && y < height && x < width && pixels[static_cast<std::size_t>(y * width + x)] != 0;
-  }
-  Rle rle() const { return encode({pixels.data(), {height, width}, {width, 1}}); }
-};
+using test::MaskImage;
 
 /// The definition: some pixel within `distance` is not in the mask.
-Rle naive_boundary(const Mask& mask, index_t distance) {
-  Mask result(mask.height, mask.width);
+Rle naive_boundary(const MaskImage& mask, index_t distance) {
+  MaskImage result(mask.height, mask.width);
   for (index_t y = 0; y < mask.height; ++y)
     for (index_t x = 0; x < mask.width; ++x) {
       bool all = true;
@@ -41,8 +29,8 @@ Rle naive_boundary(const Mask& mask, index_t distance) {
 }
 
 /// Blots of full rectangles, with holes of a pixel.
-Mask blots(index_t height, index_t width, Draw& draw) {
-  Mask mask(height, width);
+MaskImage blots(index_t height, index_t width, Draw& draw) {
+  MaskImage mask(height, width);
   for (int blot = draw.integer(1, 4); blot > 0; --blot) {
     const int top = draw.integer(-5, static_cast<int>(height)), left = draw.integer(-5, static_cast<int>(width));
     const int rows = draw.integer(1, static_cast<int>(height)), columns = draw.integer(1, static_cast<int>(width));
@@ -73,7 +61,7 @@ TEST_CASE("a boundary of one pixel, by hand") {
   // . # # # # .  ->  . # . . # .
   // . # # # # .      . # . . # .
   // . # # # # #      . # # # # #
-  Mask mask(5, 6), ring(5, 6);
+  MaskImage mask(5, 6), ring(5, 6);
   for (index_t y = 1; y < 5; ++y)
     for (index_t x = 1; x < 5; ++x) mask.at(y, x) = ring.at(y, x) = 1;
   mask.at(4, 5) = ring.at(4, 5) = 1;
@@ -93,7 +81,7 @@ TEST_CASE("equals the definition, for masks around the length of a word and of a
   const index_t sizes[][2] = {{1, 1}, {1, 40}, {40, 1}, {9, 9}, {70, 12}, {12, 70}, {66, 30}, {131, 40}};
   for (const auto& size : sizes)
     for (int i = 0; i < 12; ++i) {
-      const Mask mask = blots(size[0], size[1], draw);
+      const MaskImage mask = blots(size[0], size[1], draw);
       const double ratio = 0.01 * draw.integer(0, 12);
       CAPTURE(size[0]);
       CAPTURE(size[1]);
@@ -105,7 +93,7 @@ TEST_CASE("equals the definition, for masks around the length of a word and of a
 
 // The string is that of the steps of the API's authors, taken with OpenCV 5.0.0.
 TEST_CASE("an ellipse equals the API of boundary IoU") {
-  Mask ellipse(40, 60);
+  MaskImage ellipse(40, 60);
   for (index_t y = 0; y < 40; ++y)
     for (index_t x = 0; x < 60; ++x)
       ellipse.at(y, x) = 3 * (x - 30) * (x - 30) + 8 * (y - 18) * (y - 18) < 1200 ? 1 : 0;

@@ -8,41 +8,32 @@
 #include <vector>
 
 #include "tests/support/draw.hpp"
+#include "tests/support/mask_image.hpp"
 
 namespace mrcnn::coco {
 namespace {
 
 using test::Draw;
-
-/// A mask of 0 and 1, rows first.
-struct Mask {
-  index_t height;
-  index_t width;
-  std::vector<std::uint8_t> pixels;
-
-  Mask(index_t h, index_t w) : height(h), width(w), pixels(static_cast<std::size_t>(h * w)) {}
-  std::uint8_t& at(index_t y, index_t x) { return pixels[static_cast<std::size_t>(y * width + x)]; }
-  MaskView view() const { return {pixels.data(), {height, width}, {width, 1}}; }
-};
+using test::MaskImage;
 
 template <class Inside>
-Mask mask_where(index_t height, index_t width, const Inside& inside) {
-  Mask mask(height, width);
+MaskImage mask_where(index_t height, index_t width, const Inside& inside) {
+  MaskImage mask(height, width);
   for (index_t y = 0; y < height; ++y)
     for (index_t x = 0; x < width; ++x) mask.at(y, x) = inside(y, x) ? 1 : 0;
   return mask;
 }
 
-std::vector<std::uint32_t> counts_of(const Mask& mask) { return encode(mask.view()).counts; }
-std::string text_of(const Mask& mask) { return to_string(encode(mask.view())); }
+std::vector<std::uint32_t> counts_of(const MaskImage& mask) { return encode(mask.view()).counts; }
+std::string text_of(const MaskImage& mask) { return to_string(encode(mask.view())); }
 
-Mask noise(index_t height, index_t width, int percent, unsigned seed) {
+MaskImage noise(index_t height, index_t width, int percent, unsigned seed) {
   Draw draw(seed);
   return mask_where(height, width, [&](index_t, index_t) { return draw.integer(0, 99) < percent; });
 }
 
 /// Counts by walking down the columns, the definition.
-std::vector<std::uint32_t> walk(Mask mask) {
+std::vector<std::uint32_t> walk(MaskImage mask) {
   std::vector<std::uint32_t> counts = {0};
   std::uint8_t value = 0;
   for (index_t x = 0; x < mask.width; ++x)
@@ -63,7 +54,7 @@ std::string repeat(const std::string& text, int times) {
 }
 
 TEST_CASE("a mask is scanned column by column, beginning with zeros") {
-  Mask mask(3, 4);
+  MaskImage mask(3, 4);
   mask.pixels = {0, 0, 1, 1, 0, 1, 1, 1, 0, 0, 0, 1};
   CHECK(counts_of(mask) == std::vector<std::uint32_t>{4, 1, 1, 2, 1, 3});
   CHECK(text_of(mask) == "411101");
@@ -75,7 +66,7 @@ TEST_CASE("a mask is scanned column by column, beginning with zeros") {
 TEST_CASE("strings equal those of pycocotools") {
   CHECK(text_of(mask_where(100, 120, [](auto y, auto x) { return y >= 10 && y < 60 && x >= 20 && x < 70; })) ==
         "jn1b1b1" + repeat("0", 97) + "nk4");
-  CHECK(text_of(Mask(5, 7)) == "S1");
+  CHECK(text_of(MaskImage(5, 7)) == "S1");
   CHECK(text_of(mask_where(5, 7, [](auto, auto) { return true; })) == "0S1");
   CHECK(text_of(mask_where(40, 60, [](auto y, auto x) {
           return 3 * (x - 30) * (x - 30) + 8 * (y - 18) * (y - 18) < 1200;
@@ -104,7 +95,7 @@ TEST_CASE("area and bounding box equal pycocotools, also for a run that spans co
   CHECK(area(separate) == 10001);
   CHECK(bounding_box(separate) == RleBounds{3, 7, 197, 293});
 
-  CHECK(bounding_box(encode(Mask(5, 7).view())) == RleBounds{0, 0, 0, 0});
+  CHECK(bounding_box(encode(MaskImage(5, 7).view())) == RleBounds{0, 0, 0, 0});
   CHECK(bounding_box(encode(mask_where(5, 7, [](auto, auto) { return true; }).view())) == RleBounds{0, 0, 7, 5});
   CHECK(bounding_box(Rle{}) == RleBounds{});
 }
@@ -124,7 +115,7 @@ TEST_CASE("noise survives encoding, the string, and decoding") {
   for (const auto& size : sizes)
     for (const int percent : {0, 1, 30, 50, 97, 100}) {
       const index_t height = size[0], width = size[1];
-      const Mask mask = noise(height, width, percent, ++seed);
+      const MaskImage mask = noise(height, width, percent, ++seed);
       CAPTURE(height);
       CAPTURE(percent);
       const Rle rle = encode(mask.view());
@@ -136,7 +127,7 @@ TEST_CASE("noise survives encoding, the string, and decoding") {
 }
 
 TEST_CASE("the strides of a mask do not matter, nor which number stands for 1") {
-  const Mask mask = noise(19, 23, 40, 5);
+  const MaskImage mask = noise(19, 23, 40, 5);
   std::vector<std::uint8_t> columns(mask.pixels.size());
   for (std::size_t i = 0; i < columns.size(); ++i) columns[i % 23 * 19 + i / 23] = mask.pixels[i] != 0 ? 200 : 0;
   CHECK(encode({columns.data(), {19, 23}, {1, 19}}) == encode(mask.view()));
@@ -157,36 +148,36 @@ TEST_CASE("a crop is encoded where it lies in the picture, without the picture")
       {0, 0, 21, 13}, {0, 0, 5, 13}, {16, 0, 5, 13}, {3, 4, 9, 9}, {20, 12, 1, 1}, {0, 5, 21, 8}};
   for (const auto& [x, y, width, height] : places)
     for (const int percent : {0, 50, 100}) {
-      Mask crop = noise(height, width, percent, static_cast<unsigned>(x + y));
-      Mask picture(13, 21);
+      MaskImage crop = noise(height, width, percent, static_cast<unsigned>(x + y));
+      MaskImage picture(13, 21);
       for (index_t row = 0; row < height; ++row)
         for (index_t column = 0; column < width; ++column) picture.at(y + row, x + column) = crop.at(row, column);
       CHECK(encode_crop(crop.view(), x, y, 13, 21) == encode(picture.view()));
     }
-  CHECK(encode_crop(Mask(0, 0).view(), 0, 0, 4, 5).counts == std::vector<std::uint32_t>{20});
-  CHECK_THROWS_WITH_AS(encode_crop(Mask(3, 3).view(), 3, 0, 5, 5),
+  CHECK(encode_crop(MaskImage(0, 0).view(), 0, 0, 4, 5).counts == std::vector<std::uint32_t>{20});
+  CHECK_THROWS_WITH_AS(encode_crop(MaskImage(3, 3).view(), 3, 0, 5, 5),
                        "RleRowEncoder: a crop of 3 x 3 pixels at row 0, column 3 reaches beyond a picture of 5 x 5",
                        ShapeError);
-  CHECK_THROWS_AS(encode_crop(Mask(3, 3).view(), -1, 0, 5, 5), ShapeError);
+  CHECK_THROWS_AS(encode_crop(MaskImage(3, 3).view(), -1, 0, 5, 5), ShapeError);
 }
 
 TEST_CASE("a crop is decoded without the picture") {
-  const Mask picture = noise(13, 21, 50, 3);
+  const MaskImage picture = noise(13, 21, 50, 3);
   const Rle rle = encode(picture.view());
   const index_t places[][4] = {
       // x, y, width, height of the crop
       {0, 0, 21, 13}, {0, 0, 5, 13}, {16, 0, 5, 13}, {3, 4, 9, 9}, {20, 12, 1, 1}, {0, 5, 21, 8}, {2, 2, 0, 0}};
   for (const auto& [x, y, width, height] : places) {
-    Mask crop(height, width);
+    MaskImage crop(height, width);
     std::fill(crop.pixels.begin(), crop.pixels.end(), std::uint8_t{7});
     decode_crop(rle, x, y, {crop.pixels.data(), {height, width}, {width, 1}});
-    Mask expected(height, width);
+    MaskImage expected(height, width);
     for (index_t row = 0; row < height; ++row)
       for (index_t column = 0; column < width; ++column)
         expected.at(row, column) = picture.pixels[static_cast<std::size_t>((y + row) * 21 + x + column)];
     CHECK(crop.pixels == expected.pixels);
   }
-  Mask wrong(3, 3);
+  MaskImage wrong(3, 3);
   CHECK_THROWS_WITH_AS(decode_crop(rle, 19, 0, {wrong.pixels.data(), {3, 3}, {3, 1}}),
                        "decode_crop: a crop of 3 x 3 pixels at row 0, column 19 reaches beyond a mask of 13 x 21",
                        ShapeError);
@@ -220,7 +211,7 @@ TEST_CASE("a mask of 900 million pixels costs what its runs cost") {
   decode_crop(rle, 29999, 0, {column.data(), {size, 1}, {1, 1}});
   CHECK(std::accumulate(column.begin(), column.end(), 0) == 3);
   CHECK(column[10002] == 1);
-  Mask corner(2, 3);
+  MaskImage corner(2, 3);
   decode_crop(rle, 29988, 9999, {corner.pixels.data(), {2, 3}, {3, 1}});
   CHECK(corner.pixels == std::vector<std::uint8_t>{0, 0, 0, 0, 0, 1});
 }
@@ -236,10 +227,13 @@ TEST_CASE("an encoder can be used again") {
 }
 
 TEST_CASE("masks without pixels") {
-  CHECK(counts_of(Mask(0, 5)) == std::vector<std::uint32_t>{0});
-  CHECK(text_of(Mask(0, 0)) == "0");
+  CHECK(counts_of(MaskImage(0, 5)) == std::vector<std::uint32_t>{0});
+  CHECK(text_of(MaskImage(0, 0)) == "0");
   CHECK(decode(from_string("0", 0, 9)).empty());
   CHECK(decode(from_string("", 0, 0)).empty());
+  const index_t huge = index_t{1} << 40;  // at once, not row by row
+  CHECK(decode(Rle{huge, 0, {}}).empty());
+  CHECK(decode(Rle{0, huge, {0}}).empty());
 }
 
 TEST_CASE("strings that are not trusted are refused, each with its reason") {

@@ -205,10 +205,10 @@ inline void decode_crop(const Rle& rle, index_t x, index_t y, const MutableMaskV
     throw ShapeError("decode_crop: a crop of " + std::to_string(crop_height) + " x " + std::to_string(crop_width) +
                      " pixels at row " + std::to_string(y) + ", column " + std::to_string(x) +
                      " reaches beyond a mask of " + std::to_string(rle.height) + " x " + std::to_string(rle.width));
+  if (crop_height == 0 || crop_width == 0) return;  // either may be huge
   for (index_t row = 0; row < crop_height; ++row)
     for (index_t column = 0; column < crop_width; ++column)
       crop.data()[row * crop.stride(0) + column * crop.stride(1)] = 0;
-  if (crop_height == 0 || crop_width == 0) return;
   const index_t end = (x + crop_width) * rle.height;
   index_t position = 0;
   for (std::size_t i = 1; i < rle.counts.size() && position < end; i += 2) {

@@ -137,12 +137,11 @@ struct PrototypeTask {
 
   /// The node at (row, column) of the window: products are added in the order of k.
   MRCNN_HOST_DEVICE float node(index_t n, index_t row, index_t column) const {
-    const auto* prototype =
-        prototypes.data() + (row + rule.top) * prototypes.stride(1) + (column + rule.left) * prototypes.stride(2);
+    const index_t first = (row + rule.top) * prototypes.stride(1) + (column + rule.left) * prototypes.stride(2);
     float sum = 0.0F;
     for (index_t k = 0; k < prototypes.extent(3); ++k)
       sum += product(static_cast<float>(coefficients.data()[n * coefficients.stride(0) + k * coefficients.stride(1)]),
-                     static_cast<float>(prototype[k * prototypes.stride(3)]));
+                     static_cast<float>(prototypes.data()[first + k * prototypes.stride(3)]));
     return rule.probabilities ? sigmoid(sum) : sum;
   }
 };
