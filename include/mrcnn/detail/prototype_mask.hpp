@@ -216,10 +216,10 @@ std::vector<float> prototype_nodes(const Task& task, index_t n, const PrototypeR
   for (index_t row = region.first_row; row < region.last_row; ++row) {
     index_t column = region.first_column;
     for (; column + lanes <= region.last_column; column += lanes, out += lanes) {
-      const T* from =
-          prototypes.data() + (row + task.rule.top) * prototypes.stride(1) + (column + task.rule.left) * step;
+      const index_t first = (row + task.rule.top) * prototypes.stride(1) + (column + task.rule.left) * step;
       Float4 sums{};
-      for (index_t k = 0; k < channels; ++k, from += channel_step) {
+      for (index_t k = 0; k < channels; ++k) {
+        const T* const from = prototypes.data() + (first + k * channel_step);
         Float4 values{};
         if constexpr (std::is_same_v<T, float>) {
           if (step == 1)
