@@ -67,7 +67,7 @@ function(mrcnn_add_test stem)
   if(MRCNN_SANITIZE)  # the simulated device runs the kernels that all backends share
     target_compile_definitions(test.${name} PRIVATE "MRCNN_TEST_BACKENDS=mrcnn::test::Host,mrcnn::test::Sim")
   endif()
-  if(MRCNN_SANITIZE AND stem MATCHES "conv|linear|^ops/nms|^fuzz/|^models")
+  if(MRCNN_SANITIZE AND stem MATCHES "conv|linear|^ops/nms|^fuzz/")
     target_compile_options(test.${name} PRIVATE -O1)  # they compute too much to run without
   endif()
   if(arg_FUZZ AND MRCNN_SANITIZE MATCHES "undefined")  # which does not include it

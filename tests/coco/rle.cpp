@@ -24,8 +24,8 @@ MaskImage mask_where(index_t height, index_t width, const Inside& inside) {
   return mask;
 }
 
-std::vector<std::uint32_t> counts_of(const MaskImage& mask) { return encode(mask.view()).counts; }
-std::string text_of(const MaskImage& mask) { return to_string(encode(mask.view())); }
+std::vector<std::uint32_t> counts_of(const MaskImage& mask) { return mask.rle().counts; }
+std::string text_of(const MaskImage& mask) { return to_string(mask.rle()); }
 
 MaskImage noise(index_t height, index_t width, int percent, unsigned seed) {
   Draw draw(seed);

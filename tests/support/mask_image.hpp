@@ -1,5 +1,5 @@
-// A small binary mask, rows first, for the tests of the mask codec.
-#pragma once
+#ifndef MRCNN_TESTS_SUPPORT_MASK_IMAGE_HPP
+#define MRCNN_TESTS_SUPPORT_MASK_IMAGE_HPP
 
 #include <cstddef>
 #include <cstdint>
@@ -9,6 +9,7 @@
 
 namespace mrcnn::test {
 
+/// A mask of 0 and 1, rows first.
 struct MaskImage {
   index_t height;
   index_t width;
@@ -24,3 +25,5 @@ struct MaskImage {
 };
 
 }  // namespace mrcnn::test
+
+#endif

@@ -135,9 +135,14 @@ struct PrototypeTask {
   const float* boxes;
   PrototypeRule rule;
 
+  /// Where the prototypes' values at (row, column) of the window begin.
+  MRCNN_HOST_DEVICE index_t place(index_t row, index_t column) const {
+    return (row + rule.top) * prototypes.stride(1) + (column + rule.left) * prototypes.stride(2);
+  }
+
   /// The node at (row, column) of the window: products are added in the order of k.
   MRCNN_HOST_DEVICE float node(index_t n, index_t row, index_t column) const {
-    const index_t first = (row + rule.top) * prototypes.stride(1) + (column + rule.left) * prototypes.stride(2);
+    const index_t first = place(row, column);
     float sum = 0.0F;
     for (index_t k = 0; k < prototypes.extent(3); ++k)
       sum += product(static_cast<float>(coefficients.data()[n * coefficients.stride(0) + k * coefficients.stride(1)]),
@@ -216,7 +221,7 @@ std::vector<float> prototype_nodes(const Task& task, index_t n, const PrototypeR
   for (index_t row = region.first_row; row < region.last_row; ++row) {
     index_t column = region.first_column;
     for (; column + lanes <= region.last_column; column += lanes, out += lanes) {
-      const index_t first = (row + task.rule.top) * prototypes.stride(1) + (column + task.rule.left) * step;
+      const index_t first = task.place(row, column);
       Float4 sums{};
       for (index_t k = 0; k < channels; ++k) {
         const T* const from = prototypes.data() + (first + k * channel_step);
